@@ -1,0 +1,62 @@
+"""What an installation may choose, with the reason beside each default. Read once at start and never changed."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# sockaddr_un.sun_path holds 108 bytes with its closing NUL.
+MAX_SOCKET_PATH = 107
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Settings of one engine."""
+
+    root: Path
+    """State, images, layers and logs. Must not lie on overlayfs: an upper directory there is refused by the kernel."""
+    socket: Path
+    """Where the Docker Engine API is served, 0660."""
+    netns: Path | None = None
+    """Namespace that holds every link, address, rule and published port of the engine; its own connections stay
+    outside.
+    """
+    cgroup_parent: str = ""
+    """Parent of every container's cgroup; empty: ``/longshore-<hash of root>``, so that two engines never share one."""
+    socket_group: str = ""
+    """Group that may use the socket; empty: root's, since whoever reaches the socket is root on this host."""
+    runtime: str = ""
+    """``crun`` or ``runc``; empty: crun where it can run here (it starts four times faster), else runc."""
+    default_capabilities: str = "podman"
+    """``podman``: 11 capabilities, enough for all but ping as root; ``docker``: its 14."""
+    seccomp_profile: Path = Path("/usr/share/containers/seccomp.json")
+    """Base of the default filter; ``containers/security.py`` tightens it."""
+    pids_limit: int = 2048
+    """Processes of a container that names no limit: a fork bomb stays inside."""
+    shm_size: int = 64 << 20
+    """Docker's default."""
+    stop_timeout: int = 10
+    """Seconds between the stop signal and SIGKILL, where container and caller name none. Docker's default."""
+    bridge: str = "longshore0"
+    """Name of the default network's bridge. Not docker0: dockerd may live in the same namespace."""
+    address_pools: tuple[str, ...] = ("172.28.0.0/14", "192.168.192.0/18")
+    """Where subnets of networks without one of their own are taken from."""
+    default_publish_address: str = "0.0.0.0"  # noqa: S104 (docker's default; the dashboard says what it means)
+    """Address of published ports that name none."""
+    insecure_registries: tuple[str, ...] = ()
+    """Registries reached without TLS, as ``host:port`` or CIDR; loopback always is."""
+    labels: tuple[str, ...] = ()
+    """``key=value`` shown by ``docker info``."""
+    debug: bool = False
+    """Log at debug level."""
+    extra: dict[str, str] = field(default_factory=dict)
+    """``--set key=value`` for settings of one module, read there by name."""
+
+    @property
+    def key(self) -> str:
+        """Short name of this engine, the same for the same root: part of cgroup, table and run directory names."""
+        return hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:12]
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup parent in force, absolute within the hierarchy."""
+        return "/" + (self.cgroup_parent or f"longshore-{self.key}").strip("/")

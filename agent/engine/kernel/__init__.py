@@ -1,0 +1,1 @@
+"""One module per Linux facility. Nothing here knows of containers."""

@@ -1,0 +1,122 @@
+"""Where everything lies on disk.
+
+ROOT/                               0700: nobody but root reads layers, logs or volumes
+├── lock                            flock: one engine a root
+├── engine.db                       records and journal (SQLite, WAL)
+├── reserve                         spare blocks given back on a full disk, so that stop and rm still work
+├── content/                        blobs as pulled, by digest              (storage/content.py)
+├── layers/                         unpacked layers, by chain               (storage/layers.py)
+├── snapshots/                      one writable layer a container          (storage/snapshots.py)
+├── volumes/<name>/_data            named volumes                           (volumes/local.py)
+├── networks/                       state of the networks                   (networks/)
+├── containers/<id>/
+│   ├── <id>-json.log[.1…]          the log, CRI format under Docker's file name
+│   ├── exit/<id>                   exit code, written by conmon
+│   └── hosts, hostname, resolv.conf
+└── tmp/                            half-made things; emptied at start
+
+RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it describes
+├── runtime/<id>/                   the OCI runtime's own state (crun's exec.fifo)
+├── containers/<id>/                bundle: config.json, attach, ctl, winsz, oom, pidfile, conmon.pid
+├── execs/<exec id>/                the same for a detached exec, with its own exit/
+└── netns/<id>                      network namespaces, bound
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.engine.config import EngineConfig
+
+RUN = Path("/run/longshore")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Paths of one engine; makes none of them."""
+
+    root: Path
+    run: Path
+
+    @classmethod
+    def of(cls, config: EngineConfig) -> "Paths":
+        """The layout of this configuration."""
+        return cls(root=config.root.resolve(), run=RUN / config.key)
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "engine.db"
+
+    @property
+    def content(self) -> Path:
+        return self.root / "content"
+
+    @property
+    def layers(self) -> Path:
+        return self.root / "layers"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def volumes(self) -> Path:
+        return self.root / "volumes"
+
+    @property
+    def networks(self) -> Path:
+        return self.root / "networks"
+
+    @property
+    def containers(self) -> Path:
+        return self.root / "containers"
+
+    @property
+    def tmp(self) -> Path:
+        return self.root / "tmp"
+
+    @property
+    def runtime(self) -> Path:
+        return self.run / "runtime"
+
+    @property
+    def bundles(self) -> Path:
+        return self.run / "containers"
+
+    @property
+    def execs(self) -> Path:
+        return self.run / "execs"
+
+    @property
+    def namespaces(self) -> Path:
+        return self.run / "netns"
+
+    def container(self, container_id: str) -> Path:
+        """What outlives a container's run: its log, its exit code, its host files."""
+        return self.containers / container_id
+
+    def log(self, container_id: str) -> Path:
+        """The container's current log file."""
+        return self.containers / container_id / f"{container_id}-json.log"
+
+    def exits(self, container_id: str) -> Path:
+        """Directory where conmon leaves the exit code, in a file of the container's id."""
+        return self.containers / container_id / "exit"
+
+    def bundle(self, container_id: str) -> Path:
+        """The OCI bundle and conmon's sockets of the current run."""
+        return self.bundles / container_id
+
+    def namespace(self, container_id: str) -> Path:
+        """Where the container's network namespace is bound."""
+        return self.namespaces / container_id
+
+    def all(self) -> tuple[Path, ...]:
+        """Every directory that the engine makes at start."""
+        return (
+            self.root, self.content, self.layers, self.snapshots, self.volumes, self.networks, self.containers,
+            self.tmp, self.run, self.runtime, self.bundles, self.execs, self.namespaces,
+        )  # fmt: skip

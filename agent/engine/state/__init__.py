@@ -1,0 +1,1 @@
+"""What the engine remembers: records in memory, written through to SQLite, and the journal of what is under way."""

@@ -1,0 +1,74 @@
+"""What every answer of the API has, whatever the route: Docker's headers, and errors as Docker words them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+from agent.engine.api import errors, versions
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+H = TypeVar("H", bound=Callable[..., Awaitable[web.StreamResponse]])
+
+HEADERS = {
+    "Api-Version": versions.text(versions.NEWEST),
+    "Docker-Experimental": "false",
+    "Ostype": "linux",
+    # Old clients learn the operating system by matching "Docker/… (linux)".
+    "Server": f"Docker/{versions.ENGINE}+longshore (linux)",
+}
+
+_ABORTABLE = "__ends_with_client__"
+
+
+def ends_with_client(handler: H) -> H:
+    """Mark a handler that only waits or streams: it is cancelled when its client goes away.
+
+    Every other handler that changes something is carried through, client or not, so that nothing stops half done.
+    """
+    setattr(handler, _ABORTABLE, True)
+    return handler
+
+
+async def run(
+    handler: Handler, request: web.Request, running: set[asyncio.Task[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Call a handler; an error becomes an answer, unless the head of one has already left."""
+    try:
+        if request.method in ("GET", "HEAD") or getattr(handler, _ABORTABLE, False):
+            return await handler(request)
+        task = asyncio.ensure_future(_guarded(handler, request))
+        running.add(task)
+        task.add_done_callback(running.discard)
+        return await asyncio.shield(task)
+    except (asyncio.CancelledError, ConnectionResetError, web.HTTPException):
+        raise
+    except Exception as error:
+        return errors.answer(error)
+
+
+async def _guarded(handler: Handler, request: web.Request) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ConnectionResetError:
+        # The client left while it was being told; nobody is there to read a better answer.
+        return web.Response()
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        return errors.answer(error)
+
+
+async def put_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Signal handler: the last look at an answer's head before it leaves."""
+    fields = response.headers
+    fields.update(HEADERS)
+    kind = fields.get("Content-Type")
+    if kind == "application/json; charset=utf-8":
+        fields["Content-Type"] = "application/json"
+    elif kind == "application/octet-stream" and isinstance(response, web.Response) and not response.body:
+        del fields["Content-Type"]

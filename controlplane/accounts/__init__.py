@@ -1,0 +1,1 @@
+"""Users, roles as rows of rights, API tokens, sign-in."""

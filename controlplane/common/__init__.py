@@ -1,0 +1,1 @@
+"""What every app builds on: errors, base models, rights, lists, idempotency, dispatch."""

@@ -1,0 +1,1 @@
+"""Containers as hosts report them, and the services that order changes."""

@@ -1,0 +1,1 @@
+"""Hosts, their enrolment keys and their presence."""

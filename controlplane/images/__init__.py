@@ -1,0 +1,1 @@
+"""Images as hosts report them, and the services that order changes."""

@@ -1,0 +1,1 @@
+"""Networks as hosts report them, and the services that order changes."""

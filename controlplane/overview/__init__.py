@@ -1,0 +1,1 @@
+"""Questions across apps: health, ready, summary, search."""

@@ -1,0 +1,1 @@
+"""History of CPU, memory, network and disk use."""

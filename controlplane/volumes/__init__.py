@@ -1,0 +1,1 @@
+"""Volumes as hosts report them, and the services that order changes."""

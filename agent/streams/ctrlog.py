@@ -1,0 +1,135 @@
+r"""The log format of CRI and conmon, ``TIME STREAM TAG TEXT\n``, read into the bytes that Docker's API sends.
+
+Tag P says that the line goes on in the next record of its stream, because conmon's buffer of 8 KiB was full or the
+program paused in mid-line; F ends it. So the program's bytes are the texts, with a newline after each F. A program that
+ended without a newline leaves a last P with no F. Source: conmon ``src/ctr_logging.c``.
+"""
+
+import re
+from datetime import UTC, datetime
+
+from agent.streams import stdcopy
+
+# 2026-01-02T03:04:05.123456789+00:00, a space, ``stdout F `` or the like.
+STAMP = 35
+TEXT = STAMP + 1 + 9
+UTC_ZONE = b"+00:00"
+
+_RECORD = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF]) ", re.DOTALL)
+_STREAMS = {b"stdout": stdcopy.STDOUT, b"stderr": stdcopy.STDERR}
+
+
+def stamp(nanoseconds: int) -> bytes:
+    """A time as records have it in UTC, so that two compare as bytes: ``2026-01-02T03:04:05.000000000``."""
+    seconds, rest = divmod(max(nanoseconds, 0), 1_000_000_000)
+    # datetime ends with the year 9999; a client may ask for later and means "never".
+    moment = datetime.fromtimestamp(min(seconds, 253402300799), UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}".encode()
+
+
+def in_utc(text: bytes) -> bytes:
+    """A record's time without its zone, in UTC."""
+    if text.endswith((b"Z", UTC_ZONE)):
+        return text[:29]
+    whole = datetime.fromisoformat(text[:19].decode() + text[29:].decode()).astimezone(UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}".encode() + text[19:29]
+
+
+class _Heads(dict[int, bytes]):
+    """Frame headers by length of record: nearly every log has few lengths."""
+
+    def __init__(self, stream: int, more: int) -> None:
+        super().__init__()
+        self._stream, self._more = stream, more
+
+    def __missing__(self, length: int) -> bytes:
+        made = stdcopy.head(self._stream, length - TEXT + self._more)
+        if len(self) < 4096:
+            self[length] = made
+        return made
+
+
+class Renderer:
+    """Turns blocks of a log file into the bytes of an answer.
+
+    Args:
+        stdout, stderr: which streams are wanted.
+        framed: with Docker's frame headers (no terminal).
+        timestamps: each line begins with its time.
+        since, until: nanoseconds; records outside are left out. 0 is no bound.
+        details: text before each line, from the log options ``labels`` and ``env``.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdout: bool = True,
+        stderr: bool = True,
+        framed: bool = True,
+        timestamps: bool = False,
+        since: int = 0,
+        until: int = 0,
+        details: bytes | None = None,
+    ) -> None:
+        self._wanted = {stdcopy.STDOUT: stdout, stdcopy.STDERR: stderr}
+        self._framed, self._timestamps, self._details = framed, timestamps, details
+        self._since = stamp(since) if since else b""
+        self._until = stamp(until) if until else b""
+        self._simple = not (timestamps or since or until or details is not None)
+        self._heads = {
+            name + tag: (_Heads(stream, more), b"\n"[:more])
+            for name, stream in ((b"stdout", stdcopy.STDOUT), (b"stderr", stdcopy.STDERR))
+            for tag, more in ((b" F ", 1), (b" P ", 0))
+            if self._wanted[stream]
+        }
+        self._rest = b""
+        self._inside = {stdcopy.STDOUT: False, stdcopy.STDERR: False}
+        self.over = False
+        """A record later than ``until`` has been seen: there is no use in reading on."""
+
+    def feed(self, block: bytes) -> bytes:
+        """What is to be sent for the next bytes of the file."""
+        data = self._rest + block if self._rest else block
+        cut = data.rfind(b"\n")
+        if cut < 0:
+            self._rest = data
+            return b""
+        self._rest = data[cut + 1 :]
+        lines = data[:cut].split(b"\n")
+        return self._quick(lines) if self._simple else b"".join([self._record(line) for line in lines])
+
+    def _quick(self, lines: list[bytes]) -> bytes:
+        """The common case, without a function call for each line: 300,000 lines in a tenth of a second."""
+        out: list[bytes] = []
+        add, find, framed = out.append, self._heads.get, self._framed
+        for line in lines:
+            found = find(line[STAMP + 1 : TEXT])
+            if found is not None:
+                if framed:
+                    add(found[0][len(line)])
+                add(line[TEXT:])
+                add(found[1])
+            elif line[STAMP : STAMP + 4] != b" std":
+                add(self._record(line))
+        return b"".join(out)
+
+    def _record(self, line: bytes) -> bytes:
+        found = _RECORD.match(line)
+        if found is None:
+            # A torn record: power was cut while it was written. Nobody can say whose bytes they were.
+            return b""
+        stream = _STREAMS[found[2]]
+        goes_on, whole = self._inside[stream], found[3] == b"F"
+        self._inside[stream] = not whole
+        if not self._wanted[stream]:
+            return b""
+        time = in_utc(found[1])
+        if self._until and time > self._until:
+            self.over = True
+            return b""
+        if self._since and time < self._since:
+            return b""
+        text = line[found.end() :] + (b"\n" if whole else b"")
+        if not goes_on:
+            text = (time + b"Z " if self._timestamps else b"") + (self._details or b"") + text
+        return stdcopy.frame(stream, text) if self._framed else text

@@ -1,0 +1,76 @@
+"""The last lines are found without reading the file."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.streams import tail
+
+T = b"2026-01-02T03:04:05.000000000+00:00"
+
+
+def _records(*lines: tuple[bytes, bytes]) -> bytes:
+    return b"".join(T + b" stdout " + tag + b" " + text + b"\n" for tag, text in lines)
+
+
+def _start(data: bytes, lines: int) -> tuple[bytes, int]:
+    at, missing = tail.start(lambda offset, length: data[offset : offset + length], len(data), lines)
+    return data[at:], missing
+
+
+def test_the_last_lines() -> None:
+    data = _records(*((b"F", b"%d" % n) for n in range(9)))
+    assert _start(data, 2) == (_records((b"F", b"7"), (b"F", b"8")), 0)
+    assert _start(data, 0) == (b"", 0)
+    assert _start(data, 9) == (data, 0)
+    assert _start(data, 12) == (data, 3)
+    assert _start(b"", 3) == (b"", 3)
+
+
+def test_a_line_in_parts_counts_once_and_an_open_one_too() -> None:
+    data = _records((b"F", b"a"), (b"P", b"b"), (b"P", b"b"), (b"F", b"b"), (b"P", b"open"))
+    assert _start(data, 1)[0] == _records((b"P", b"open"))
+    assert _start(data, 2)[0] == _records((b"P", b"b"), (b"P", b"b"), (b"F", b"b"), (b"P", b"open"))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"P", b"F"]), st.binary(max_size=90).map(lambda b: b.replace(b"\n", b"."))),
+        max_size=40,
+    ),
+    st.integers(1, 50),
+    st.sampled_from([64, 100, 1000]),
+)
+def test_blocks_of_any_size(lines: list[tuple[bytes, bytes]], wanted: int, block: int) -> None:
+    old, tail.BLOCK = tail.BLOCK, block
+    try:
+        found, missing = _start(_records(*lines), wanted)
+    finally:
+        tail.BLOCK = old
+    groups: list[list[tuple[bytes, bytes]]] = [[]]
+    for line in lines:
+        groups[-1].append(line)
+        if line[0] == b"F":
+            groups.append([])
+    groups = [group for group in groups if group]
+    assert found == _records(*(line for group in groups[-wanted:] for line in group))
+    assert missing == max(0, wanted - len(groups))
+
+
+def test_a_big_file_is_not_read() -> None:
+    size, read = 10 * 2**30, []
+    line = T + b" stdout F " + b"x" * (128 - len(T) - 11) + b"\n"
+
+    def read_at(offset: int, length: int) -> bytes:
+        read.append(length)
+        whole = line * (length // 128 + 2)
+        return whole[offset % 128 : offset % 128 + length]
+
+    assert tail.start(read_at, size, 10) == (size - 1280, 0)
+    assert sum(read) <= tail.BLOCK
+
+
+@pytest.mark.parametrize("wanted", [1, 5])
+def test_lines_longer_than_a_block(wanted: int) -> None:
+    data = _records(*((b"F", b"x" * 200_000) for _ in range(5)))
+    assert len(_start(data, wanted)[0]) == len(data) // 5 * wanted

@@ -221,6 +221,11 @@ class Lab:
             f"--- {p.name}\n" + "\n".join(p.read_text(errors="replace").splitlines()[-lines:]) for p in paths
         )
 
+    @property
+    def registry(self) -> str:
+        """Longshore's own registry, as the first part of a reference."""
+        return f"{CONTROL_PLANE}:{PORT}"
+
     # -- ending --------------------------------------------------------------------------------------------------
 
     def close(self) -> None:

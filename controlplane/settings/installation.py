@@ -4,7 +4,7 @@ On disk, all of it under `LONGSHORE_DATA` (0700):
 
     secrets/django.key      first line signs, further lines are former keys that still verify
     longshore.sqlite3       the records, unless DATABASE_URL names another database
-    redis.sock              the private Redis, unless REDIS_URL names another
+    run/redis.sock          the private Redis, unless REDIS_URL names another
 """
 
 import ipaddress
@@ -65,7 +65,7 @@ def read(environ: Mapping[str, str]) -> Installation:
         port=port,
         secret_keys=secret_keys(key_file),
         database_url=environ.get("DATABASE_URL", ""),
-        redis_url=environ.get("REDIS_URL", f"unix://{data}/redis.sock"),
+        redis_url=environ.get("REDIS_URL", f"unix://{data}/run/redis.sock"),
         debug=debug,
     )
 

@@ -2,11 +2,11 @@
 
 DATA/
   launch.json        this plan (0600)
-  secret-key         Django's SECRET_KEY (0600)
+  secrets/           the control plane's keys (0600)
   tls/               ca.pem ca.key server.pem server.key, for an https URL without a certificate of its own
   run/               sockets, pid files and supervisor's configuration
   log/               one file a process
-  db.sqlite3 …       the control plane's own (controlplane.settings)
+  longshore.sqlite3  the control plane's own (controlplane.settings)
   hosts/<name>/      one agent's state: agent.toml, keys, engine/, docker.sock
 """
 
@@ -17,8 +17,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-DEFAULT_DATA = Path("/var/lib/longshore")
-DEFAULT_PORT = 8420
+#: The same as the settings have it, so that manage.py run by hand finds this installation.
+DEFAULT_DATA = ROOT / "data"
+DEFAULT_PORT = 8470
 
 
 @dataclasses.dataclass(frozen=True)

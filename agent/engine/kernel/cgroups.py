@@ -34,7 +34,7 @@ class Hierarchy:
         """Names of the controllers that can be used."""
         if self.version == 2:
             return (self.roots[""] / "cgroup.controllers").read_text().split()
-        return list(self.roots)
+        return [name for name in self.roots if name != "unified" and "=" not in name]
 
 
 def detect(mountinfo: str | None = None) -> Hierarchy:
@@ -53,6 +53,8 @@ def detect(mountinfo: str | None = None) -> Hierarchy:
                     v1.setdefault(option, Path(target))
     if v2 is not None and not v1:
         return Hierarchy(2, {"": v2})
+    if v2 is not None:
+        v1["unified"] = v2  # hybrid: no controllers there, but runtimes make their groups in it too
     return Hierarchy(1, v1)
 
 

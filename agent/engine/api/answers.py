@@ -24,14 +24,15 @@ def line(value: Any) -> bytes:
     return _encoder.encode(value) + b"\n"
 
 
-async def stream(request: web.Request, *, content_type: str | None = "application/json") -> web.StreamResponse:
+async def stream(request: web.Request, *, content_type: str = "application/json") -> web.StreamResponse:
     """Begin a streamed answer and flush its head, before there is anything to say.
 
     Clients that wait for the head of a silent stream (events, logs, wait) would otherwise hang.
+
+    Args:
+        content_type: empty for none.
     """
-    response = web.StreamResponse()
-    if content_type is not None:
-        response.headers["Content-Type"] = content_type
+    response = web.StreamResponse(headers={"Content-Type": content_type})
     if request.version >= (1, 1):
         response.enable_chunked_encoding()
     await response.prepare(request)

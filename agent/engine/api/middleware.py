@@ -70,5 +70,8 @@ async def put_headers(_: web.Request, response: web.StreamResponse) -> None:
     kind = fields.get("Content-Type")
     if kind == "application/json; charset=utf-8":
         fields["Content-Type"] = "application/json"
-    elif kind == "application/octet-stream" and isinstance(response, web.Response) and not response.body:
+    elif kind == "" or (
+        kind == "application/octet-stream" and isinstance(response, web.Response) and not response.body
+    ):
+        # dockerd names no type where there is no body, nor for a log.
         del fields["Content-Type"]

@@ -1,0 +1,148 @@
+"""Take a connection over from HTTP: after the head both sides send raw bytes, and each may close its half alone.
+
+Docker Engine API: ContainerAttach, ExecStart ("Hijacking"). aiohttp's own protocol closes at the client's half-close,
+so ours replaces it on the transport. The client's last bytes, our close after the last byte, and a client that does not
+read are all ordinary here. A client must read the head before it sends: aiohttp drops what follows an upgrade request.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from agent.engine.api.middleware import HEADERS
+
+RAW = "application/vnd.docker.raw-stream"
+MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+MULTIPLEXED_SINCE = (1, 42)
+
+# Bytes from the client that may lie unread before we stop receiving.
+RECEIVE = 64 * 1024
+# Bytes to the client that may lie unsent before a writer waits.
+SEND = 256 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """The raw connection: read until the client's half ends, write until ours is closed."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._received = bytearray()
+        self._ended = self._paused = False
+        self._readable = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.gone = asyncio.Event()
+        """The connection is lost, or closed on both sides."""
+        transport.set_write_buffer_limits(high=SEND)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        self._readable.set()
+        if len(self._received) > RECEIVE and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client will send no more and goes on reading: keep the transport open."""
+        self._ended = True
+        self._readable.set()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self.gone.set()
+        self._readable.set()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    async def read(self) -> bytes:
+        """The client's next bytes; empty once its half has ended."""
+        while not self._received and not self._ended:
+            self._readable.clear()
+            await self._readable.wait()
+        data = bytes(self._received)
+        self._received.clear()
+        if self._paused and not self._ended:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send; waits while the client does not read.
+
+        Raises:
+            ConnectionResetError: the client has gone.
+        """
+        if self.gone.is_set():
+            raise ConnectionResetError("the client has gone")
+        self._transport.write(data)
+        await self._writable.wait()
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes without waiting: for what is short."""
+        if not self.gone.is_set():
+            self._transport.write(data)
+
+    async def close(self) -> None:
+        """Send what is queued, then close; the end that demultiplexing readers wait for."""
+        if not self.gone.is_set():
+            self._transport.close()
+            await self.gone.wait()
+
+
+class _Taken(web.StreamResponse):
+    """Stands for the answer that has already been given on the raw connection."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+def content_type(request: web.Request, tty: bool) -> str:
+    """What the stream is called; framed streams have a name of their own since 1.42."""
+    return RAW if tty or request["version"] < MULTIPLEXED_SINCE else MULTIPLEXED
+
+
+def head(request: web.Request, kind: str) -> bytes:
+    """``101 UPGRADED`` for who asked to upgrade, ``200 OK`` for the rest."""
+    upgrade = "Upgrade" in request.headers
+    fields: Mapping[str, str] = {"Content-Type": kind} | (
+        {"Connection": "Upgrade", "Upgrade": "tcp"} if upgrade else {"Connection": "close"}
+    )
+    first = "HTTP/1.1 101 UPGRADED" if upgrade else "HTTP/1.1 200 OK"
+    return "\r\n".join([first, *(f"{key}: {value}" for key, value in {**fields, **HEADERS}.items()), "", ""]).encode()
+
+
+class Hijack:
+    """The block in which a handler owns its request's connection; return ``answer`` from the handler afterwards.
+
+    The request's body must have been read. Leaving the block closes the connection.
+    """
+
+    def __init__(self, request: web.Request, kind: str) -> None:
+        self._request, self._kind = request, kind
+        self.answer: web.StreamResponse = _Taken()
+
+    async def __aenter__(self) -> Connection:
+        transport = self._request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        self._old = self._request.protocol
+        self._connection = Connection(transport)
+        transport.set_protocol(self._connection)
+        transport.resume_reading()
+        self._connection.send(head(self._request, self._kind))
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close()
+        # aiohttp still counts the connection as its own; this lets go of it once the handler has returned.
+        asyncio.get_running_loop().call_soon(self._old.connection_lost, None)

@@ -22,7 +22,8 @@ def registry(root: Path, address: str, *, wrap: Sequence[str] = ()) -> Iterator[
     root.mkdir(parents=True, exist_ok=True)
     configuration = root / "config.yml"
     configuration.write_text(
-        f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n"
+        "version: 0.1\nlog: {level: warn}\n"
+        f"storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}\n"
         f"http: {{addr: '{address}'}}\n"
     )
     log = (root / "log").open("wb")

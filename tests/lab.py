@@ -222,6 +222,11 @@ class Lab:
         )
 
     @property
+    def python(self) -> str:
+        """The project's own interpreter."""
+        return str(PYTHON)
+
+    @property
     def registry(self) -> str:
         """Longshore's own registry, as the first part of a reference."""
         return f"{CONTROL_PLANE}:{PORT}"

@@ -18,7 +18,13 @@ def test_a_script_builds_pushes_pulls_runs_and_removes(lab: Lab) -> None:
     assert [r["name"] for r in lab.api("GET", "repositories/?name=hello")["results"]] == ["hello"]
     lab.order("POST", "images/pull/", {"hosts": [edge.id], "reference": reference})
 
-    body = {"host": edge.id, "image": reference, "name": name, "start": True, "spec": {"HostConfig": {"Memory": 64 << 20}}}
+    body = {
+        "host": edge.id,
+        "image": reference,
+        "name": name,
+        "start": True,
+        "spec": {"HostConfig": {"Memory": 64 << 20}},
+    }
     container = lab.order("POST", "containers/", body)["target"]
     path = f"containers/{container['id']}"
     lab.until(lambda: lab.api("GET", f"{path}/")["state"] == "running", f"{name} running")

@@ -40,7 +40,7 @@ class LabHost:
     def __init__(self, lab: "Lab", name: str, namespace: Namespace, engine: str | None) -> None:
         self.lab, self.name, self.namespace, self.engine = lab, name, namespace, engine
         self.state = lab.root / "hosts" / name
-        self.state.mkdir(parents=True, mode=0o700)
+        self.state.mkdir(parents=True, mode=0o700, exist_ok=True)
         self.log = lab.root / f"agent-{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.id = ""
@@ -174,6 +174,13 @@ class Lab:
             return bool(rows) and rows[0]["state"] == "online"
 
         self.until(online, f"{host.name} online", timeout)
+
+    def forget(self, host: LabHost) -> None:
+        """Revoke a host and take what it left away; for hosts of one test."""
+        self.api("POST", f"hosts/{host.id}/revoke/", {})
+        host.stop()
+        purge_agent(host.state)
+        del self.hosts[host.name]
 
     # -- talking -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What orders do, one module a noun: perform and recognise side by side."""

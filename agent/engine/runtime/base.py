@@ -60,6 +60,8 @@ class ExecSpec:
     console_socket: Path | None = None
     """Where the runtime sends the terminal's descriptor (SCM_RIGHTS); needed with tty."""
     preserve: Sequence[int] = field(default_factory=tuple)
+    log_file: Path | None = None
+    """Where the runtime writes its own errors, so that they are told from the program's."""
 
 
 class Runtime(Protocol):

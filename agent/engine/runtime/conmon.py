@@ -21,7 +21,7 @@ from agent.engine.kernel import files, pidfd
 from agent.engine.runtime.base import ExecSpec, Launch, Processes, RuntimeRefused
 
 DEADLINE = 60.0
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC0"}
 
 Place = Callable[[int, str], None]
 """Puts a conmon (by pid) of a container (by id) into its cgroup."""

@@ -125,7 +125,9 @@ class Crun:
 
     def exec_argv(self, spec: ExecSpec) -> list[str]:
         """See ``Runtime.exec_argv``."""
-        argv = [self.path, *self._global, "exec", "--process", str(spec.process_file), "--pid-file", str(spec.pid_file)]
+        log_to = ["--log", str(spec.log_file)] if spec.log_file is not None else []
+        argv = [self.path, *self._global, *log_to, "exec"]
+        argv += ["--process", str(spec.process_file), "--pid-file", str(spec.pid_file)]
         if spec.console_socket is not None:
             argv += ["--console-socket", str(spec.console_socket)]
         return [*argv, spec.container_id]

@@ -38,8 +38,12 @@ class EngineConfig:
     """Seconds between the stop signal and SIGKILL, where container and caller name none. Docker's default."""
     bridge: str = "longshore0"
     """Name of the default network's bridge. Not docker0: dockerd may live in the same namespace."""
-    address_pools: tuple[str, ...] = ("172.28.0.0/14", "192.168.192.0/18")
-    """Where subnets of networks without one of their own are taken from."""
+    address_pools: tuple[str, ...] = (
+        *(f"172.{second}.0.0/16:16" for second in (17, 18, 19)),
+        *(f"172.{second}.0.0/14:16" for second in (20, 24, 28)),
+        "192.168.0.0/16:20",
+    )
+    """Where subnets of networks without one of their own are taken from, as ``BASE:SIZE``. Docker's defaults."""
     default_publish_address: str = "0.0.0.0"  # noqa: S104 (docker's default; the dashboard says what it means)
     """Address of published ports that name none."""
     insecure_registries: tuple[str, ...] = ()

@@ -1,0 +1,134 @@
+"""Join a container to a network, or take it out, whether or not it runs."""
+
+import contextlib
+
+import msgspec
+
+from agent.engine.errors import Denied, NotFound
+from agent.engine.kernel.networkers import Home
+from agent.engine.networks import hostfiles, sandbox
+from agent.engine.networks.attach import check_config, make_endpoint
+from agent.engine.networks.endpoint import Json
+from agent.engine.networks.host import read_mode
+from agent.engine.networks.hostfiles import HostFiles
+from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.ops import HOST_RESOLV, Ops, read
+from agent.engine.networks.requests import SandboxRequest, check_endpoints
+from agent.engine.state.records import ContainerRecord, NetworkRecord
+
+HOST = "container cannot be disconnected from host network or connected to host network"
+NONE = "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+SHARED = "container sharing network namespace with another container or host cannot be connected to any other network"
+
+
+async def connect(ops: Ops, network: NetworkRecord, container: ContainerRecord, config: Json) -> None:
+    """Join. The caller holds the container's lock.
+
+    Raises:
+        Denied: its mode forbids it, or it is there already.
+        Invalid, Unavailable, System: as ``attach``.
+    """
+    _check_mode(network, container)
+    check_endpoints({network.name: config})
+    check_config(network, config)
+    wanted = SandboxRequest.of(container).wanted()
+    one = ops.live.get(container.id)
+    if one is not None:
+        if network.name in one.endpoints:
+            raise Denied(f"endpoint with name {container.name} already exists in network {network.name}")
+        await _plug(ops, one, network, container, config)
+    await _save(ops, container, {**wanted, network.name: config}, one)
+    if one is not None:
+        ops.tell_endpoint(one.endpoints[network.name], "connect", container.id)
+
+
+async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecord, *, force: bool) -> None:
+    """Take out. The caller holds the container's lock.
+
+    Raises:
+        Denied: it is not on the network, or its mode forbids it.
+    """
+    if network.driver == "host" or read_mode(container.network_mode).kind == "host":
+        raise Denied(HOST)
+    wanted = SandboxRequest.of(container).wanted()
+    one = ops.live.get(container.id)
+    if network.name not in wanted and (one is None or network.name not in one.endpoints):
+        raise Denied(f"container {container.id} is not connected to network {network.name}")
+    end = one.endpoints.get(network.name) if one is not None else None
+    if one is not None and end is not None:
+        remaining = [other for name, other in one.endpoints.items() if name != network.name]
+        try:
+            await ops.workers.run(lambda home: sandbox.unplug(home, one.path, end.veth, remaining))
+        except OSError:
+            if not force:
+                raise
+        del one.endpoints[network.name]
+        ops.catalogue.give_back(end)
+        await ops.workers.run(lambda _: _rewrite_hosts(ops, one, container))
+    kept = {name: config for name, config in wanted.items() if name != network.name}
+    await _save(ops, container, kept, one)
+    if end is not None:
+        ops.tell_endpoint(end, "disconnect", container.id)
+
+
+async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: ContainerRecord, config: Json) -> None:
+    await ops.ensure_bridge(network)
+    end = make_endpoint(ops, one, network, config)
+    endpoints = [*one.endpoints.values(), end]
+
+    def work(home: Home) -> None:
+        if end.addresses:
+            sandbox.plug(home, one.path, ops.wire(end), endpoints)
+
+    try:
+        await ops.workers.run(work)
+        one.endpoints[network.name] = end
+        given = container.host_config
+        resolv = hostfiles.wanted(
+            hostfiles.parse_resolv(read(HOST_RESOLV)),
+            given.get("Dns") or (),
+            given.get("DnsSearch") or (),
+            given.get("DnsOptions") or (),
+        )
+        await ops.start_resolver(one, resolv.nameservers)
+        await ops.workers.run(lambda _: _rewrite_hosts(ops, one, container, resolv))
+    except BaseException:
+        one.endpoints.pop(network.name, None)
+        ops.catalogue.give_back(end)
+        remaining = [*one.endpoints.values()]
+        with contextlib.suppress(OSError):
+            await ops.workers.run(lambda home: sandbox.unplug(home, one.path, end.veth, remaining))
+        raise
+
+
+def _rewrite_hosts(
+    ops: Ops, one: LiveSandbox, container: ContainerRecord, resolv: hostfiles.Resolv | None = None
+) -> None:
+    """The container's own lines follow its addresses; lines that it wrote itself stay."""
+    files = HostFiles(ops.paths.container(one.container_id))
+    names = SandboxRequest.of(container).names
+    addresses = [str(assigned.address) for end in one.endpoints.values() for assigned in end.addresses]
+    kept = [line for line in read(files.hosts).splitlines() if line.partition("\t")[2] != names]
+    text = "".join(f"{line}\n" for line in (*kept, *(f"{address}\t{names}" for address in addresses)))
+    known = hostfiles.resolv(hostfiles.embedded(resolv)) if resolv is not None and one.resolver is not None else None
+    files.write(hosts=text, resolv=known)
+
+
+async def _save(ops: Ops, container: ContainerRecord, wanted: dict[str, Json], one: LiveSandbox | None) -> None:
+    if container.id not in ops.containers:
+        raise NotFound(f"No such container: {container.id}")
+    network = container.network
+    if one is not None:
+        settings = {name: end.settings() for name, end in one.endpoints.items()}
+        network = msgspec.structs.replace(network, endpoints=settings)
+    await ops.containers.change(container.id, endpoints_config=wanted, network=network)
+
+
+def _check_mode(network: NetworkRecord, container: ContainerRecord) -> None:
+    mode = read_mode(container.network_mode).kind
+    if network.driver == "host" or mode == "host":
+        raise Denied(HOST)
+    if network.driver == "null" or mode == "none":
+        raise Denied(NONE)
+    if mode == "container":
+        raise Denied(SHARED)

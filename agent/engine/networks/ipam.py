@@ -1,0 +1,193 @@
+"""The address plan: subnets of networks, addresses of endpoints. Values to values, no IO.
+
+Docker's rules and words: a network takes a free subnet from the pools or the one that it was given; its gateway is the
+one given or the first address; an endpoint takes the lowest free address.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from agent.engine.errors import Denied, Invalid, System, Unavailable
+
+Address = IPv4Address | IPv6Address
+Subnet = IPv4Network | IPv6Network
+
+IN_USE = "Address already in use"
+OUT_OF_RANGE = "Requested address is out of range"
+OVERLAP = "Pool overlaps with other one on this address space"
+# An IPv6 pool is a /64 of a unique local prefix: RFC 4193.
+IPV6_POOL = "fd4c:6f6e:6773::/48:64"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One subnet of a network."""
+
+    subnet: Subnet
+    gateway: Address
+    range: Subnet
+    """Where endpoints without an address of their own are put; within the subnet."""
+    reserved: frozenset[Address] = frozenset()
+    """The gateway, auxiliary addresses, network and broadcast address."""
+    auxiliary: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def version(self) -> int:
+        return self.subnet.version
+
+    def as_json(self) -> dict[str, Any]:
+        """For a record: Docker's names."""
+        found: dict[str, Any] = {"Subnet": str(self.subnet), "Gateway": str(self.gateway)}
+        if self.range != self.subnet:
+            found["IPRange"] = str(self.range)
+        if self.auxiliary:
+            found["AuxiliaryAddresses"] = dict(self.auxiliary)
+        return found
+
+
+def _subnet(text: str) -> Subnet:
+    try:
+        if "/" not in text:
+            raise ValueError
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise System(f"Invalid subnet {text} : invalid CIDR address: {text}") from None
+
+
+def _address(text: str) -> Address:
+    try:
+        return ip_address(text.split("/", maxsplit=1)[0])
+    except ValueError:
+        raise Invalid(f"invalid IP address: {text}") from None
+
+
+def edges(subnet: Subnet) -> frozenset[Address]:
+    """Addresses that no interface can have: the network's own and, with IPv4, the broadcast address."""
+    if subnet.num_addresses <= 2:
+        return frozenset()
+    if isinstance(subnet, IPv4Network):
+        return frozenset({subnet.network_address, subnet.broadcast_address})
+    return frozenset({subnet.network_address})
+
+
+def plan(config: Mapping[str, Any]) -> Plan:
+    """A subnet as a client gave it: ``{"Subnet", "Gateway", "IPRange", "AuxiliaryAddresses"}``.
+
+    Raises:
+        System: the subnet is malformed, an address lies outside of it or is given twice. Docker answers 500 to these.
+    """
+    subnet = _subnet(config.get("Subnet") or "")
+    range_ = subnet
+    if config.get("IPRange"):
+        range_ = _subnet(config["IPRange"])
+        if range_.version != subnet.version or not _within(range_, subnet):
+            raise System(f"invalid sub pool {range_}: not within {subnet}")
+    taken = set(edges(subnet))
+    if config.get("Gateway"):
+        gateway = _address(config["Gateway"])
+        if gateway not in subnet:
+            raise System(f"failed to allocate gateway ({gateway}): {OUT_OF_RANGE}")
+        if gateway in taken:
+            raise System(f"failed to allocate gateway ({gateway}): {IN_USE}")
+    else:
+        gateway = _lowest(range_, taken) or _lowest(subnet, taken) or subnet.network_address
+    taken.add(gateway)
+    auxiliary = tuple(sorted((config.get("AuxiliaryAddresses") or {}).items()))
+    for name, text in auxiliary:
+        address = _address(text)
+        if address not in subnet:
+            raise System(f"failed to allocate secondary ip address ({name}:{text}): {OUT_OF_RANGE}")
+        if address in taken:
+            raise System(f"failed to allocate secondary ip address ({name}:{text}): {IN_USE}")
+        taken.add(address)
+    return Plan(subnet, gateway, range_, frozenset(taken), auxiliary)
+
+
+def check_overlap(subnet: Subnet, others: Iterable[Subnet]) -> None:
+    """Two networks of one engine never share an address.
+
+    Raises:
+        Denied: it overlaps one of the others.
+    """
+    if any(overlap(subnet, other) for other in others):
+        raise Denied(OVERLAP)
+
+
+def overlap(one: Subnet, other: Subnet) -> bool:
+    """They share an address."""
+    return one.version == other.version and one.overlaps(other)
+
+
+def candidates(pools: Iterable[str]) -> Iterator[Subnet]:
+    """Subnets of the pools, written ``BASE:SIZE``, in order."""
+    for pool in pools:
+        base, _, size = pool.rpartition(":")
+        yield from ip_network(base).subnets(new_prefix=int(size))
+
+
+def free_subnet(pools: Sequence[str], taken: Collection[Subnet]) -> Subnet:
+    """The first subnet of the pools that overlaps nothing: neither a network of ours nor a route of the host.
+
+    Raises:
+        Unavailable: all are in use.
+    """
+    for candidate in candidates(pools):
+        if not any(overlap(candidate, other) for other in taken):
+            return candidate
+    raise Unavailable(
+        "could not find an available, non-overlapping address pool among the defaults to assign to the network"
+    )
+
+
+def free_address(one: Plan, taken: Collection[Address], network: str) -> Address:
+    """The lowest free address of the range.
+
+    Args:
+        network: ``NAME (ID)`` for the message.
+
+    Raises:
+        Unavailable: none is left.
+    """
+    used = one.reserved | frozenset(taken)
+    found = _lowest(one.range, used)
+    if found is None:
+        raise Unavailable(f"no available IPv{one.version} addresses on this network's address pools: {network}")
+    return found
+
+
+def static_address(plans: Sequence[Plan], text: str, taken: Collection[Address]) -> tuple[Plan, Address]:
+    """An address that the client chose, and the subnet that holds it.
+
+    Raises:
+        Invalid: no address, or in no subnet of the network.
+        Denied: somebody has it.
+    """
+    address = _address(text)
+    for one in plans:
+        if address in one.subnet:
+            if address in one.reserved or address in taken:
+                raise Denied(IN_USE)
+            return one, address
+    raise Invalid(f"no configured subnet contains IP address {address}")
+
+
+def mac_of(address: Address) -> str:
+    """Docker's MAC for an address: 02:42 and the four (last) bytes."""
+    return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + address.packed[-4:])
+
+
+def _within(inner: Subnet, outer: Subnet) -> bool:
+    return inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+def _lowest(subnet: Subnet, used: Collection[Address]) -> Address | None:
+    # One more candidate than there are used addresses always holds a free one, if the subnet has any.
+    first = int(subnet.network_address)
+    kind: type[IPv4Address] | type[IPv6Address] = IPv4Address if isinstance(subnet, IPv4Network) else IPv6Address
+    for offset in range(min(subnet.num_addresses, len(used) + 1)):
+        address = kind(first + offset)
+        if address not in used:
+            return address
+    return None

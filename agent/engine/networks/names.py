@@ -1,0 +1,36 @@
+"""What a container's resolver knows: containers of its own user-defined networks, and no others."""
+
+from collections.abc import Callable, Iterable
+
+from agent.engine.networks.dns import Address, Names
+from agent.engine.networks.endpoint import Endpoint
+from agent.engine.networks.live import LiveSandbox
+
+
+def has_names(end: Endpoint) -> bool:
+    """Its network resolves names; the default bridge does not, as with Docker."""
+    return end.driver == "bridge" and end.network != "bridge"
+
+
+def needs_resolver(one: LiveSandbox) -> bool:
+    """It is on a network that resolves names."""
+    return any(has_names(end) for end in one.endpoints.values())
+
+
+def names_of(one: LiveSandbox, others: Iterable[LiveSandbox], name_of: Callable[[str], str]) -> Names:
+    """Names, aliases, hostnames and short ids of the containers that share a network with this one."""
+    forward: dict[str, list[Address]] = {}
+    backward: dict[Address, str] = {}
+    mine = {end.network_id for end in one.endpoints.values() if has_names(end)}
+    for other in others:
+        for end in other.endpoints.values():
+            if end.network_id not in mine or not has_names(end):
+                continue
+            name = name_of(other.container_id)
+            addresses = [assigned.address for assigned in end.addresses]
+            for label in dict.fromkeys((name, *end.aliases, other.hostname)):
+                if label:
+                    for full in (label.lower(), f"{label}.{end.network}".lower()):
+                        forward.setdefault(full, []).extend(addresses)
+            backward |= dict.fromkeys(addresses, f"{name}.{end.network}")
+    return Names(forward, backward)

@@ -1,0 +1,127 @@
+"""What every verb on networks works with: built once by the service, handed to each."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.engine.config import EngineConfig
+from agent.engine.events import EventBus
+from agent.engine.kernel import namespaces
+from agent.engine.kernel.networkers import Home, NetWorkers
+from agent.engine.networks import bridge
+from agent.engine.networks.catalogue import Catalogue
+from agent.engine.networks.endpoint import Endpoint
+from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.names import names_of, needs_resolver
+from agent.engine.networks.ports import Ports
+from agent.engine.networks.resolver import Resolver
+from agent.engine.networks.rules import Rules
+from agent.engine.networks.sandbox import Wire
+from agent.engine.paths import Paths
+from agent.engine.state.records import NetworkRecord
+from agent.engine.state.repository import Containers
+
+log = logging.getLogger(__name__)
+
+HOST_RESOLV = Path("/etc/resolv.conf")
+HOST_HOSTS = Path("/etc/hosts")
+
+
+def read(path: Path) -> str:
+    """A file of the host that may be missing."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+@dataclass
+class Ops:
+    """Shared state of the networks."""
+
+    config: EngineConfig
+    paths: Paths
+    containers: Containers
+    events: EventBus
+    workers: NetWorkers
+    catalogue: Catalogue
+    rules: Rules
+    ports: Ports
+    live: dict[str, LiveSandbox] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    """Networks whose link is there."""
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def users(self, network_id: str) -> list[tuple[str, Endpoint]]:
+        """Running containers on a network, with their endpoints."""
+        return [
+            (one.container_id, end)
+            for one in self.live.values()
+            for end in one.endpoints.values()
+            if end.network_id == network_id
+        ]
+
+    def name_of(self, container_id: str) -> str:
+        """A running container's name, as it is now."""
+        record = self.containers.find(container_id)
+        return record.name if record is not None else self.live[container_id].name
+
+    async def ensure_bridge(self, record: NetworkRecord) -> None:
+        """The network's link and rules are there. The engine makes a link when it is first needed."""
+        if record.id in self.made or record.driver != "bridge":
+            return
+        async with self.making:
+            if record.id not in self.made:
+                await self.workers.run(lambda home: self._make(home, record))
+                self.made.add(record.id)
+
+    async def remove_bridge(self, record: NetworkRecord) -> None:
+        """Take the network's rules and link away."""
+
+        def unmake(home: Home) -> None:
+            self.rules.remove_bridge(home, record.bridge)
+            bridge.remove(home, record.bridge)
+
+        async with self.making:
+            await self.workers.run(unmake)
+            self.made.discard(record.id)
+
+    def _make(self, home: Home, record: NetworkRecord) -> None:
+        plans = self.catalogue.plans(record.id)
+        bridge.ensure(home, record, plans)
+        self.rules.add_bridge(home, bridge.rules_of(record, plans))
+
+    def wire(self, end: Endpoint) -> Wire:
+        """What the kernel needs to know of an endpoint's link."""
+        network = self.catalogue.find(end.network_id)
+        options = bridge.read_options(network.id, network.options)
+        return Wire(end, network.bridge, options.mtu, isolated=not options.icc)
+
+    async def start_resolver(self, one: LiveSandbox, upstream: tuple[str, ...]) -> None:
+        """Serve names inside the sandbox, if it is on a network that has them."""
+        if one.resolver is None and needs_resolver(one):
+            resolver = Resolver(lambda: names_of(one, self.live.values(), self.name_of), upstream)
+            await resolver.start(self.workers, one.path)
+            one.resolver = resolver
+
+    def unbuild(self, home: Home, one: LiveSandbox) -> None:
+        """Rules, ports and namespace of a sandbox, in a worker."""
+        self.rules.unpublish(home, one.rules)
+        self.ports.release(one.bindings)
+        one.rules, one.bindings = [], []
+        namespaces.remove_network(one.path)
+
+    async def teardown(self, one: LiveSandbox) -> None:
+        """Everything of a sandbox but its addresses."""
+        one.close()
+        await self.workers.run(lambda home: self.unbuild(home, one))
+
+    def tell(self, record: NetworkRecord, action: str) -> None:
+        """An event about a network."""
+        self.events.publish("network", action, record.id, {"name": record.name, "type": record.driver})
+
+    def tell_endpoint(self, end: Endpoint, action: str, container_id: str) -> None:
+        """An event about a container on a network."""
+        attributes = {"container": container_id, "name": end.network, "type": end.driver}
+        self.events.publish("network", action, end.network_id, attributes)

@@ -1,0 +1,80 @@
+"""Networks after the engine was away: from the records of running containers to sockets, rules and addresses."""
+
+import logging
+from collections.abc import Sequence
+
+from agent.engine.errors import EngineError
+from agent.engine.kernel import namespaces, netlink
+from agent.engine.kernel.networkers import Home
+from agent.engine.networks import hostfiles, live
+from agent.engine.networks.host import read_mode
+from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.ops import HOST_RESOLV, Ops, read
+from agent.engine.networks.ports import PortRequest, parse_port
+from agent.engine.state.records import ContainerRecord
+
+log = logging.getLogger(__name__)
+
+
+async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
+    """Take every running container's place back into memory; remove what belongs to none.
+
+    A container whose resolver or port cannot be had again is logged and keeps running.
+    """
+    if not running:
+        await ops.workers.run(ops.rules.clear)
+    for record in running:
+        if read_mode(record.network_mode).kind == "container":
+            continue
+        one = LiveSandbox(record.id, record.name, record.config.get("Hostname") or "", ops.paths.namespace(record.id))
+        one.endpoints = {end.network: end for end in live.rebuilt(record, ops.catalogue)}
+        for end in one.endpoints.values():
+            ops.catalogue.mark(end)
+        ops.live[record.id] = one
+    for network_id in {end.network_id for one in ops.live.values() for end in one.endpoints.values()}:
+        await ops.ensure_bridge(ops.catalogue.find(network_id))
+    for record in running:
+        if (found := ops.live.get(record.id)) is not None:
+            await _serve(ops, found, record)
+    await ops.workers.run(lambda home: _sweep(ops, home))
+
+
+async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:
+    try:
+        await ops.workers.run(lambda home: _publish(ops, home, one, record))
+        await one.start_relays(ops.workers)
+    except (EngineError, OSError) as error:
+        log.error("published ports of %s could not be taken back: %s", record.name, error)
+    try:
+        given = record.host_config
+        resolv = hostfiles.wanted(
+            hostfiles.parse_resolv(read(HOST_RESOLV)), given.get("Dns") or (), given.get("DnsSearch") or (), ()
+        )
+        await ops.start_resolver(one, resolv.nameservers)
+    except (EngineError, OSError) as error:
+        log.error("the resolver of %s could not be started again: %s", record.name, error)
+
+
+def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord) -> None:
+    for key, bindings in record.network.ports.items():
+        number, protocol = parse_port(key)
+        for binding in bindings or ():
+            port = int(binding["HostPort"])
+            request = PortRequest(protocol, number, binding["HostIp"], port, port)
+            one.bindings += ops.ports.bind(request, ops.config.default_publish_address)
+    one.rules = live.all_rules(one.bindings, live.target_of(one.endpoints.values()))
+    ops.rules.publish(home, one.rules)
+
+
+def _sweep(ops: Ops, home: Home) -> None:
+    """Namespaces and links of containers that do not run."""
+    for path in ops.paths.namespaces.glob("*"):
+        if path.name not in ops.live:
+            namespaces.remove_network(path)
+    known = {end.veth for one in ops.live.values() for end in one.endpoints.values() if end.addresses}
+    links = home.netlink.links()
+    ours = {record.bridge for record in ops.catalogue.all() if record.bridge}
+    bridges = {link.index for link in links if link.name in ours}
+    for link in links:
+        if link.kind == "veth" and link.master in bridges and link.name not in known:
+            home.netlink.talk(netlink.link_delete(link.index))

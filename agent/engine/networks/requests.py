@@ -1,0 +1,148 @@
+"""What a container's start asks of the networks, and what it gets. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from agent.engine.errors import Invalid
+from agent.engine.networks import host, ports
+from agent.engine.networks.ports import PortRequest
+from agent.engine.state.records import ContainerRecord, NetworkState
+
+Json = dict[str, Any]
+HOST_GATEWAY = "host-gateway"
+IP_NEEDS_USER_NETWORK = "user specified IP address is supported on user defined networks only"
+IP_NEEDS_SUBNET = "user specified IP address is supported only when connecting to networks with user configured subnets"
+ALIAS_NEEDS_USER_NETWORK = "network-scoped alias is supported only for containers in user defined networks"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRequest:
+    """One container's wishes."""
+
+    container_id: str
+    name: str
+    hostname: str
+    network_mode: str = "default"
+    domainname: str = ""
+    endpoints: Mapping[str, Json] = field(default_factory=dict)
+    """Network name → EndpointSettings as asked; empty: the network that the mode names."""
+    mac: str = ""
+    """``Config.MacAddress``, for the mode's network."""
+    port_bindings: Mapping[str, Any] = field(default_factory=dict)
+    exposed: tuple[str, ...] = ()
+    publish_all: bool = False
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, record: ContainerRecord) -> "SandboxRequest":
+        """From a container's record."""
+        config, given = record.config, record.host_config
+        return cls(
+            container_id=record.id,
+            name=record.name,
+            hostname=config.get("Hostname") or "",
+            domainname=config.get("Domainname") or "",
+            network_mode=record.network_mode,
+            endpoints=record.endpoints_config,
+            mac=config.get("MacAddress") or "",
+            port_bindings=given.get("PortBindings") or {},
+            exposed=tuple(config.get("ExposedPorts") or ()),
+            publish_all=bool(given.get("PublishAllPorts")),
+            dns=tuple(given.get("Dns") or ()),
+            dns_search=tuple(given.get("DnsSearch") or ()),
+            dns_options=tuple(given.get("DnsOptions") or ()),
+            extra_hosts=tuple(given.get("ExtraHosts") or ()),
+        )
+
+    def port_requests(self) -> list[PortRequest]:
+        """Published ports, read."""
+        return ports.requests(self.port_bindings, self.exposed, self.publish_all)
+
+    def wanted(self) -> dict[str, Json]:
+        """Networks to join: the mode's first, then the others by name."""
+        mode = host.read_mode(self.network_mode)
+        if mode.kind != "bridge":
+            return {mode.target: dict(self.endpoints.get(mode.target) or {})}
+        given = {
+            ("bridge" if name == "default" else name): dict(config or {}) for name, config in self.endpoints.items()
+        }
+        if not given:
+            given = {mode.target: {}}
+        if self.mac and mode.target in given:
+            given[mode.target].setdefault("MacAddress", self.mac)
+        return dict(sorted(given.items(), key=lambda item: (item[0] != mode.target, item[0])))
+
+    @property
+    def names(self) -> str:
+        """The container's own names in its hosts file."""
+        return f"{self.hostname}.{self.domainname} {self.hostname}" if self.domainname else self.hostname
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What the container runs in."""
+
+    netns_path: Path | None
+    """None: the namespace of the engine's process."""
+    hosts_path: Path
+    resolv_path: Path
+    hostname_path: Path
+    state: NetworkState
+    """For the container's record."""
+    hostname: str = ""
+    """Of the container whose namespace is shared; empty where the container's own counts."""
+
+    @property
+    def ports(self) -> dict[str, list[dict[str, str]] | None]:
+        """``NetworkSettings.Ports``."""
+        return self.state.ports
+
+    @property
+    def endpoints(self) -> dict[str, Json]:
+        """``NetworkSettings.Networks``."""
+        return self.state.endpoints
+
+
+def split_extra_hosts(lines: tuple[str, ...], gateway: str) -> list[tuple[str, str]]:
+    """``name:address`` or ``name=address``; ``host-gateway`` is the default bridge's gateway.
+
+    Raises:
+        Invalid: neither.
+    """
+    found = []
+    for line in lines:
+        name, mark, address = line.partition("=") if "=" in line else line.partition(":")
+        if address == HOST_GATEWAY:
+            address = gateway
+        try:
+            ip_address(address.strip("[]"))
+        except ValueError:
+            mark = ""
+        if not name or not mark:
+            raise Invalid(f'bad format for add-host: "{line}"')
+        found.append((address.strip("[]"), name))
+    return found
+
+
+def check_endpoints(endpoints: Mapping[str, Json | None]) -> None:
+    """Addresses that a create or connect request names must be addresses.
+
+    Raises:
+        Invalid: one is not.
+    """
+    for config in endpoints.values():
+        asked = (config or {}).get("IPAMConfig") or {}
+        for key, version in (("IPv4Address", 4), ("IPv6Address", 6)):
+            text = asked.get(key) or ""
+            try:
+                good = not text or ip_address(text).version == version
+            except ValueError:
+                good = False
+            if not good:
+                raise Invalid(f"invalid IPv{version} address: {text}")

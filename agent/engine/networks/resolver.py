@@ -1,0 +1,179 @@
+"""The embedded resolver of one container: sockets inside its namespace, answered by the engine's loop.
+
+The container asks 127.0.0.11:53. Port 53 itself is left to the container's own programs: two rules inside its namespace
+lead there to sockets on a number of the kernel's choice, as Docker does it.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+from agent.engine.errors import System
+from agent.engine.kernel.networkers import Home, NetWorkers
+from agent.engine.kernel.nftables import Nft
+from agent.engine.networks import dns, hostfiles
+from agent.engine.networks.dns import Names, Query
+
+PORT = 53
+TABLE = "longshore-dns"
+TIMEOUT = 1.5
+"""Of all servers together: an answer of SERVFAIL comes within two seconds."""
+AT_ONCE = 100
+"""Forwarded queries of one container; more are refused at once."""
+CONNECTIONS = 32
+IDLE = 10
+
+
+def rules(udp: int, tcp: int) -> str:
+    """Inside the container's namespace: from port 53 of the resolver's address to ours."""
+    lines = "".join(
+        f"    ip daddr {hostfiles.EMBEDDED} {protocol} dport {PORT} dnat to {hostfiles.EMBEDDED}:{port}\n"
+        for protocol, port in (("udp", udp), ("tcp", tcp))
+    )
+    return (
+        f"add table ip {TABLE}\ndelete table ip {TABLE}\ntable ip {TABLE} {{\n"
+        f"  chain output {{\n    type nat hook output priority -100; policy accept;\n{lines}  }}\n}}\n"
+    )
+
+
+def _open(home: Home, namespace: Path) -> tuple[socket.socket, socket.socket]:
+    udp = tcp = None
+    try:
+        with home.inside(namespace):
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind((hostfiles.EMBEDDED, 0))
+            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            tcp.bind((hostfiles.EMBEDDED, 0))
+            tcp.listen(CONNECTIONS)
+            inner = Nft()
+            try:
+                inner.run(rules(udp.getsockname()[1], tcp.getsockname()[1]))
+            finally:
+                inner.close()
+    except (OSError, System) as error:
+        for one in (udp, tcp):
+            if one is not None:
+                one.close()
+        raise System(f"the resolver of {namespace.name} cannot be set up: {error}") from error
+    udp.setblocking(False)
+    tcp.setblocking(False)
+    return udp, tcp
+
+
+class Resolver(asyncio.DatagramProtocol):
+    """Answers one container."""
+
+    def __init__(self, names: Callable[[], Names], upstream: Sequence[str]) -> None:
+        """
+        Args:
+            names: what the container may see now.
+            upstream: servers to ask, by address, from where the engine's process is.
+        """
+        self._names = names
+        self._upstream = [one for one in upstream if one != hostfiles.EMBEDDED]
+        self._transport: asyncio.DatagramTransport | None = None
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = 0
+
+    async def start(self, workers: NetWorkers, namespace: Path) -> None:
+        """Open the sockets and serve them.
+
+        Raises:
+            System: the namespace is gone, or refuses.
+        """
+        udp, tcp = await workers.run(lambda home: _open(home, namespace))
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=udp)
+        self._server = await asyncio.start_server(self._stream, sock=tcp)
+
+    def close(self) -> None:
+        """Stop; queries under way are dropped."""
+        if self._transport is not None:
+            self._transport.close()
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """One query by UDP."""
+        try:
+            query = dns.parse(data)
+        except dns.Malformed:
+            return
+        reply = dns.answer(query, self._names())
+        if reply is not None:
+            self._send(query, reply, addr)
+        elif len(self._tasks) >= AT_ONCE:
+            self._send(query, dns.refuse(query), addr)
+        else:
+            task = asyncio.get_running_loop().create_task(self._relay(query, addr))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _send(self, query: Query, reply: bytes, addr: tuple[str, int]) -> None:
+        if self._transport is not None:
+            self._transport.sendto(reply if len(reply) <= dns.udp_limit(query) else dns.truncated(query), addr)
+
+    async def _relay(self, query: Query, addr: tuple[str, int]) -> None:
+        self._send(query, await self._ask(query, stream=False), addr)
+
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._connections >= CONNECTIONS:
+            writer.close()
+            return
+        self._connections += 1
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError, dns.Malformed):
+                while True:
+                    async with asyncio.timeout(IDLE):
+                        length = int.from_bytes(await reader.readexactly(2))
+                        query = dns.parse(await reader.readexactly(length))
+                    reply = dns.answer(query, self._names()) or await self._ask(query, stream=True)
+                    writer.write(len(reply).to_bytes(2) + reply)
+                    await writer.drain()
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _ask(self, query: Query, *, stream: bool) -> bytes:
+        """The first good answer of the servers in turn, else SERVFAIL."""
+        patience = TIMEOUT / max(1, len(self._upstream))
+        for server in self._upstream:
+            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                async with asyncio.timeout(patience):
+                    return await (_ask_stream(server, query) if stream else _ask_datagram(server, query))
+        return dns.refuse(query)
+
+
+async def _ask_datagram(server: str, query: Query) -> bytes:
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ip_address(server.split("%", maxsplit=1)[0]).version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as outward:
+        outward.setblocking(False)
+        await loop.sock_connect(outward, (server, PORT))
+        # The id is ours, so that a container cannot guess what another's answer must look like.
+        mark = secrets.token_bytes(2)
+        await loop.sock_sendall(outward, mark + query.raw[2:])
+        while True:
+            reply = await loop.sock_recv(outward, 1 << 16)
+            if reply[:2] == mark and dns.is_answer(query, query.raw[:2] + reply[2:]):
+                return query.raw[:2] + reply[2:]
+
+
+async def _ask_stream(server: str, query: Query) -> bytes:
+    reader, writer = await asyncio.open_connection(server, PORT)
+    try:
+        writer.write(len(query.raw).to_bytes(2) + query.raw)
+        await writer.drain()
+        reply = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+        if not dns.is_answer(query, reply):
+            raise OSError("not an answer")
+        return reply
+    finally:
+        writer.close()

@@ -1,0 +1,182 @@
+"""Networks for whoever runs containers: make and remove them, give a container its place, take it back.
+
+A container's start calls ``attach``, its end ``release``; what a running container has is held in memory and rebuilt by
+``recover`` from the containers' records, without touching them. Work in the kernel is done by worker threads in the
+engine's network namespace; the loop only decides.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from agent.engine.config import EngineConfig
+from agent.engine.errors import Denied, EngineError, NotFound
+from agent.engine.events import EventBus
+from agent.engine.kernel.networkers import NetWorkers
+from agent.engine.networks import attach, connect, recovery, views
+from agent.engine.networks.catalogue import Catalogue
+from agent.engine.networks.endpoint import Json
+from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.ops import Ops
+from agent.engine.networks.ports import Ports
+from agent.engine.networks.requests import Sandbox, SandboxRequest
+from agent.engine.networks.rules import Rules
+from agent.engine.paths import Paths
+from agent.engine.state.records import ContainerRecord, NetworkRecord
+from agent.engine.state.repository import Containers, Networks
+
+log = logging.getLogger(__name__)
+
+RESTORE_EVERY = 20
+"""Seconds between looks whether somebody flushed our table: it is back within half a minute."""
+
+
+class NetworkService:
+    """All networks of one engine."""
+
+    def __init__(
+        self, *, config: EngineConfig, paths: Paths, networks: Networks, containers: Containers, events: EventBus
+    ) -> None:
+        workers = NetWorkers(config.netns)
+        self.ops = Ops(
+            config=config,
+            paths=paths,
+            containers=containers,
+            events=events,
+            workers=workers,
+            catalogue=Catalogue(networks, workers, config.address_pools),
+            rules=Rules(f"longshore-{config.key}"),
+            ports=Ports(),
+        )
+        self._watch: asyncio.Task[None] | None = None
+
+    async def recover(self, running: Sequence[ContainerRecord]) -> None:
+        """Make memory, ports, resolvers and rules what the running containers need; remove what dead ones left."""
+        config = self.ops.config
+        await self.ops.catalogue.ensure_predefined(config.bridge, config.default_publish_address)
+        await recovery.recover(self.ops, running)
+        self._watch = asyncio.create_task(self._keep_rules(), name="nftables")
+
+    async def close(self) -> None:
+        """Let go of sockets and threads. Containers keep their networks."""
+        if self._watch is not None:
+            self._watch.cancel()
+        for one in self.ops.live.values():
+            one.close()
+            for binding in one.bindings:
+                binding.socket.close()
+        await asyncio.to_thread(self.ops.workers.close)
+
+    def find(self, ref: str) -> NetworkRecord:
+        """By id, name, or the beginning of an id.
+
+        Raises:
+            NotFound, Invalid: none, or several.
+        """
+        return self.ops.catalogue.find(ref)
+
+    def list(self) -> list[NetworkRecord]:
+        """Every network, oldest first."""
+        return self.ops.catalogue.all()
+
+    def in_use(self, network_id: str) -> bool:
+        """A running container is on it."""
+        return bool(self.ops.users(network_id))
+
+    def inspect(self, record: NetworkRecord) -> Json:
+        """Docker's JSON of a network, with its running containers."""
+        return views.inspect(record, self.ops.users(record.id), self.ops.name_of)
+
+    async def create(self, request: Mapping[str, object]) -> NetworkRecord:
+        """Make a network and its bridge.
+
+        Raises:
+            Conflict, Denied, Invalid, System: see ``Catalogue.create``; nothing is left.
+        """
+        record = await self.ops.catalogue.create(request)
+        try:
+            await self.ops.ensure_bridge(record)
+        except BaseException:
+            await self.ops.catalogue.delete(record.id)
+            raise
+        self.ops.tell(record, "create")
+        return record
+
+    async def remove(self, ref: str) -> NetworkRecord:
+        """Remove a network that no running container is on.
+
+        Raises:
+            NotFound: there is none.
+            Denied: predefined, or in use.
+        """
+        record = self.find(ref)
+        if record.predefined:
+            raise Denied(f"{record.name} is a pre-defined network and cannot be removed")
+        if self.in_use(record.id):
+            raise Denied(f"error while removing network: network {record.name} id {record.id} has active endpoints")
+        await self.ops.remove_bridge(record)
+        await self.ops.catalogue.delete(record.id)
+        self.ops.tell(record, "destroy")
+        return record
+
+    async def prune(self, matches: Callable[[NetworkRecord], bool]) -> Sequence[str]:
+        """Remove every unused network of the user's own that matches; names of those removed."""
+        removed = []
+        for record in self.list():
+            if not record.predefined and not self.in_use(record.id) and matches(record):
+                try:
+                    await self.remove(record.id)
+                except (NotFound, Denied):
+                    continue
+                removed.append(record.name)
+        self.ops.events.publish("network", "prune", "", {"reclaimed": "0"})
+        return removed
+
+    async def attach(self, request: SandboxRequest) -> Sandbox:
+        """Give a container its place; one that it still has is taken back first. See ``attach.attach``."""
+        await self.release(request.container_id)
+        started = time.perf_counter()
+        found = await attach.attach(self.ops, request)
+        log.debug("attached %s in %.1f ms", request.container_id[:12], (time.perf_counter() - started) * 1000)
+        return found
+
+    async def release(self, container_id: str) -> None:
+        """Take a container's place back; of one that has none, nothing."""
+        one = self.ops.live.pop(container_id, None)
+        if one is None:
+            return
+        await self.ops.teardown(one)
+        for end in one.endpoints.values():
+            self.ops.catalogue.give_back(end)
+            self.ops.tell_endpoint(end, "disconnect", container_id)
+
+    async def connect(self, network_ref: str, container: ContainerRecord, config: Json | None) -> None:
+        """Join a container to a network. See ``connect.connect``."""
+        await connect.connect(self.ops, self.find(network_ref), container, config or {})
+
+    async def disconnect(self, network_ref: str, container: ContainerRecord, force: bool = False) -> None:
+        """Take a container out of a network. See ``connect.disconnect``."""
+        await connect.disconnect(self.ops, self.find(network_ref), container, force=force)
+
+    def sandbox(self, container_id: str) -> LiveSandbox | None:
+        """What a running container has."""
+        return self.ops.live.get(container_id)
+
+    def endpoint_settings(self, container: ContainerRecord) -> dict[str, Json]:
+        """``NetworkSettings.Networks`` of inspect."""
+        return views.endpoint_settings(container, self.sandbox(container.id))
+
+    def network_settings(self, container: ContainerRecord) -> Json:
+        """``NetworkSettings`` of inspect, whole."""
+        return views.network_settings(container, self.sandbox(container.id))
+
+    async def _keep_rules(self) -> None:
+        rules = self.ops.rules
+        while True:
+            await asyncio.sleep(RESTORE_EVERY)
+            try:
+                if await self.ops.workers.run(rules.restore):
+                    log.warning("the nftables table %s was gone and has been restored", rules.table)
+            except EngineError as error:
+                log.warning("the nftables table %s cannot be checked: %s", rules.table, error)

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "controlplane.networks",
     "controlplane.volumes",
     "controlplane.telemetry",
+    "controlplane.registry",
 ]
 MIDDLEWARE = [
     "controlplane.common.middleware.request_id",
@@ -158,6 +159,8 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }
+# The trail builds on `common`, so the base view reaches it by name.
+LONGSHORE_TRAIL = "controlplane.audit.services.entry_add"
 SPECTACULAR_SETTINGS = {
     "TITLE": "Longshore",
     "DESCRIPTION": "Run containers on many hosts from one place.",

@@ -8,3 +8,7 @@ class AccountsConfig(AppConfig):
 
     name = "controlplane.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Make the schema's extension known."""
+        from controlplane.accounts import schema  # noqa: F401

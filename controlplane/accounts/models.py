@@ -76,7 +76,10 @@ class Grant(Base):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "role", "host_id"], name="grant_once", nulls_distinct=False)
+            models.UniqueConstraint(fields=["user", "role", "host_id"], name="grant_once_per_host"),
+            models.UniqueConstraint(
+                fields=["user", "role"], condition=models.Q(host_id=None), name="grant_once_everywhere"
+            ),
         ]
 
 

@@ -121,7 +121,7 @@ class ApiView(APIView):
         details: dict[str, Any] | None = None,
         refused: str = "",
     ) -> None:
-        """Say what the action is about: one row of the trail each time; without a call there is one row without target."""
+        """Say what the action is about: one row of the trail a call, a bare one if it is never called."""
         host = host if host is not None else getattr(target, "host", None)
         self._notes.append(
             Note(

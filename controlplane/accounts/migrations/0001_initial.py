@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ('role', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='accounts.role')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'role', 'host_id'), name='grant_once', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(fields=('user', 'role', 'host_id'), name='grant_once_per_host'), models.UniqueConstraint(condition=models.Q(('host_id', None)), fields=('user', 'role'), name='grant_once_everywhere')],
             },
         ),
         migrations.CreateModel(

@@ -8,6 +8,7 @@ import ctypes
 import os
 from typing import Any
 
+CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -93,6 +94,11 @@ def setns(fd: int, kind: int = 0) -> None:
 def pivot_root(new_root: str, put_old: str) -> None:
     """pivot_root(2)."""
     _check(_libc.syscall(_SYS_PIVOT_ROOT, os.fsencode(new_root), os.fsencode(put_old)), new_root)
+
+
+def syncfs(descriptor: int) -> None:
+    """syncfs(2): write back the file system that holds the open file."""
+    _check(_libc.syncfs(descriptor))
 
 
 def openat2(directory: int, path: "str | bytes", flags: int, mode: int = 0, resolve: int = 0) -> int:

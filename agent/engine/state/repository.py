@@ -100,6 +100,10 @@ class Repository(Generic[R]):
         self._place(id_, None)
         await self._database.write([(DROP, (self.kind, id_)), *also])
 
+    def hold(self, record: R) -> None:
+        """Take into memory what a transaction of the caller's has stored by ``put``."""
+        self._place(record.id, record)
+
     def put(self, record: R) -> Statement:
         """The statement that stores a record, for a transaction of the caller's."""
         return (PUT, (self.kind, record.id, self._encoder.encode(record)))

@@ -1,0 +1,1 @@
+"""Images: names, configurations, and how they come and go."""

@@ -1,0 +1,85 @@
+"""Bring one blob into the content store, over a connection that may break."""
+
+import asyncio
+import re
+
+import aiohttp
+
+from agent.engine.errors import Invalid, Unavailable
+from agent.engine.images.progress import Meter, Progress, short, step
+from agent.engine.registry.client import Repository
+from agent.engine.storage.content import ContentStore, Ingest
+from agent.engine.storage.layers import BlobRef
+
+ATTEMPTS = 5
+_FIRST_PAUSE = 0.5
+_PIECE = 1 << 20
+_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+
+
+async def fetch(repository: Repository, ref: BlobRef, content: ContentStore, progress: Progress) -> None:
+    """Download and verify. A broken download goes on where it stopped, if the registry knows ranges.
+
+    Raises:
+        Invalid: the bytes are not what the digest and size promise.
+        Unavailable: still broken after five attempts.
+        NotFound, Unauthorized, Denied, NoSpace, System: see the message.
+    """
+    id_ = short(ref.digest)
+    meter = Meter(progress, id_, "Downloading", ref.size)
+    with content.ingest() as blob:
+        for attempt in range(ATTEMPTS):
+            resumed = blob.size > 0
+            try:
+                await _receive(repository, ref, blob, meter)
+            except Unavailable:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await _pause(attempt, id_, progress)
+                continue
+            if blob.digest == ref.digest or not resumed:
+                break
+            # Pieces of two answers do not fit together: once more, whole.
+            blob.restart()
+        meter.show(blob.size, last=True)
+        progress(step(id_, "Verifying Checksum"))
+        await asyncio.to_thread(blob.commit, ref.digest)
+    progress(step(id_, "Download complete"))
+
+
+async def _pause(attempt: int, id_: str, progress: Progress) -> None:
+    pause = _FIRST_PAUSE * 2**attempt
+    progress(step(id_, f"Retrying in {max(1, round(pause))} second{'s' if pause >= 2 else ''}"))
+    await asyncio.sleep(pause)
+
+
+async def _receive(repository: Repository, ref: BlobRef, blob: Ingest, meter: Meter) -> None:
+    if blob.size >= ref.size > 0:
+        blob.restart()
+    response = await repository.blob(ref.digest, blob.size)
+    async with response:
+        if response.headers.get("Content-Encoding", "identity") not in {"", "identity"}:
+            raise Invalid(f"the registry packed blob {ref.digest} once more: refused")
+        if blob.size:
+            match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if response.status != 206 or match is None or int(match[1]) != blob.size:
+                blob.restart()
+                if response.status != 200:
+                    raise Unavailable("the registry answered with another range than asked")
+        pending = bytearray()
+        try:
+            async for part in response.content.iter_any():
+                pending += part
+                if blob.size + len(pending) > ref.size:
+                    raise Invalid(f"blob {ref.digest} is larger than the {ref.size} bytes that its manifest says")
+                if len(pending) >= _PIECE:
+                    await asyncio.to_thread(blob.write, bytes(pending))
+                    pending.clear()
+                    meter.show(blob.size)
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Unavailable(f"the download of {ref.digest} broke off: {error or type(error).__name__}") from error
+        finally:
+            if pending and blob.size + len(pending) <= ref.size:
+                await asyncio.to_thread(blob.write, bytes(pending))
+    if blob.size < ref.size:
+        raise Unavailable(f"the download of {ref.digest} broke off: unexpected EOF")

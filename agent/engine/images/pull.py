@@ -1,0 +1,210 @@
+"""Fetch an image from a registry.
+
+The manifest first: what does not exist is refused before anything is said. Then the layers, three at once, unpacked
+bottom first while the others still come. Blobs and layers are kept by digest as they are verified, so a broken pull is
+cheap to repeat; the image and its names appear in one transaction at the end, so there is nothing to undo.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from agent.engine.errors import Denied, EngineError, Invalid, NotFound
+from agent.engine.images import configs, manifests, reference
+from agent.engine.images.fetch import fetch
+from agent.engine.images.manifests import Manifest, Platform
+from agent.engine.images.ops import Ops
+from agent.engine.images.progress import Progress, short, step
+from agent.engine.images.reference import Reference
+from agent.engine.images.store import ImageRecord
+from agent.engine.images.unpack import unpack
+from agent.engine.registry.client import Fetched, Registries, Repository
+from agent.engine.registry.keychain import Credentials
+from agent.engine.storage.content import DOCUMENT_LIMIT, digest_of
+from agent.engine.storage.layers import BlobRef, chains
+from agent.engine.storage.leases import Lease
+
+_AT_ONCE = 3
+_INDEX_DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a name led to: the digest that the name stands for, and the manifest of this platform with its bytes."""
+
+    digest: str
+    manifest: Manifest
+    body: bytes
+
+
+class Puller:
+    """Pulls, with downloads bounded over all of them."""
+
+    def __init__(self, ops: Ops, registries: Registries) -> None:
+        self._ops, self._registries = ops, registries
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def pull(
+        self,
+        ref: str,
+        platform: str,
+        auth: Credentials | None,
+        progress: Progress,
+        begun: Callable[[], object] = bool,
+    ) -> ImageRecord:
+        """See ``ImageService.pull``."""
+        name = reference.parse(ref).with_default_tag()
+        wanted = manifests.parse_platform(platform)
+        async with self._registries.open(name.domain, name.path, auth) as repository:
+            found = await _resolve(repository, name, wanted)
+            begun()
+            progress({"status": f"Pulling from {name.path}", "id": name.digest or name.tag})
+            before = self._ops.store.by_name(name)
+            with self._ops.leases.hold() as lease:
+                raw, diff_ids = await self._config(repository, found.manifest, lease)
+                await self._layers(repository, found.manifest, diff_ids, lease, progress)
+                kept = await self._ops.content.put(found.body)
+                names = [name.with_digest(found.digest), *([name] if name.tag and not name.digest else [])]
+                record = await self._ops.register(raw, names=names, manifests=(kept,), lease=lease)
+        progress({"status": f"Digest: {found.digest}"})
+        fresh = before is None or before.id != record.id
+        words = "Downloaded newer image" if fresh else "Image is up to date"
+        progress({"status": f"Status: {words} for {name.familiar}"})
+        self._ops.tell("pull", name.familiar, name.familiar_name, record)
+        return record
+
+    async def _config(self, repository: Repository, manifest: Manifest, lease: Lease) -> tuple[bytes, list[str]]:
+        ref = manifest.config
+        if ref.size > DOCUMENT_LIMIT:
+            raise Invalid(f"the image's configuration has {ref.size} bytes, more than {DOCUMENT_LIMIT}")
+        lease.add(ref.digest)
+        if not self._ops.content.has(ref.digest):
+            await fetch(repository, ref, self._ops.content, _silent)
+        raw = self._ops.content.read(ref.digest)
+        _, diff_ids = configs.parse_config(raw)
+        if len(diff_ids) != len(manifest.layers):
+            raise Invalid(
+                f"the image's configuration has {len(diff_ids)} layers, its manifest {len(manifest.layers)}: refused"
+            )
+        return raw, diff_ids
+
+    async def _layers(
+        self,
+        repository: Repository,
+        manifest: Manifest,
+        diff_ids: list[str],
+        lease: Lease,
+        progress: Progress,
+    ) -> None:
+        stack = chains(diff_ids)
+        lease.add(*stack, *(ref.digest for ref in manifest.layers))
+        missing: list[int] = []
+        for index, (ref, chain_id) in enumerate(zip(manifest.layers, stack, strict=True)):
+            known = self._ops.layers.records.find(chain_id)
+            progress(step(short(ref.digest), "Pulling fs layer" if known is None else "Already exists"))
+            if known is None:
+                missing.append(index)
+            elif self._ops.content.has(ref.digest):
+                await self._ops.layers.add_blob(known, ref)
+        try:
+            async with asyncio.TaskGroup() as group:
+                downloads = {
+                    index: group.create_task(self._download(repository, manifest.layers[index], progress))
+                    for index in missing
+                }
+                for index in missing:
+                    await downloads[index]
+                    parent = stack[index - 1] if index else ""
+                    await self._extract(manifest.layers[index], diff_ids[index], stack[index], parent, progress)
+        except BaseExceptionGroup as group_error:
+            raise _first(group_error) from None
+
+    async def _download(self, repository: Repository, ref: BlobRef, progress: Progress) -> None:
+        async with self._ops.busy.hold(ref.digest):
+            if self._ops.content.has(ref.digest):
+                progress(step(short(ref.digest), "Download complete"))
+                return
+            if self._slots.locked():
+                progress(step(short(ref.digest), "Waiting"))
+            async with self._slots:
+                await fetch(repository, ref, self._ops.content, progress)
+
+    async def _extract(self, ref: BlobRef, diff_id: str, chain_id: str, parent: str, progress: Progress) -> None:
+        id_ = short(ref.digest)
+        ops = self._ops
+        async with ops.busy.hold(chain_id):
+            if not ops.layers.has(chain_id):
+                detail = {"current": ref.size, "total": ref.size}
+                progress({"status": "Extracting", "progressDetail": detail, "id": id_})
+                folder = ops.layers.scratch()
+                try:
+                    with ops.content.path(ref.digest).open("rb") as source:
+                        done = await unpack(source.fileno(), folder, limits=ops.limits)
+                    if done.digest != diff_id:
+                        raise Invalid(f"layer {ref.digest} unpacks to {done.digest}, its image says {diff_id}: refused")
+                    await ops.layers.adopt(folder, diff_id=diff_id, parent=parent, size=done.size, blob=ref)
+                except BaseException as error:
+                    await ops.layers.discard(folder)
+                    if isinstance(error, Invalid):
+                        with suppress(OSError):
+                            ops.content.delete(ref.digest)
+                        raise Invalid(f"failed to register layer: {error}") from error
+                    raise
+        progress(step(id_, "Pull complete"))
+
+
+async def _resolve(repository: Repository, name: Reference, wanted: Platform) -> _Found:
+    """From a name to the manifest for the platform, through at most two indexes.
+
+    Raises:
+        NotFound: in dockerd's words, which clients look for.
+    """
+    ref = name.digest or name.tag
+    try:
+        fetched = await repository.manifest(ref)
+    except NotFound as error:
+        raise NotFound(f"manifest for {name.familiar} not found: {error}") from error
+    except Denied as error:
+        if not str(error).startswith("denied"):
+            raise
+        why = "repository does not exist or may require 'docker login'"
+        raise NotFound(f"pull access denied for {name.familiar_name}, {why}: {error}") from error
+    digest = digest_of(fetched.body)
+    if name.digest and digest != name.digest:
+        raise Invalid(f"manifest verification failed for digest {name.digest}")
+    seen = {digest}
+    for _ in range(_INDEX_DEPTH + 1):
+        parsed = manifests.parse(fetched.body, fetched.media_type)
+        if isinstance(parsed, Manifest):
+            return _Found(digest, parsed, fetched.body)
+        chosen = manifests.choose(parsed, wanted)
+        if chosen.digest in seen:
+            raise Invalid("the index names itself: refused")
+        seen.add(chosen.digest)
+        fetched = await _by_digest(repository, chosen)
+    raise Invalid(f"indexes are nested more than {_INDEX_DEPTH} deep: refused")
+
+
+async def _by_digest(repository: Repository, ref: BlobRef) -> Fetched:
+    fetched = await repository.manifest(ref.digest)
+    if digest_of(fetched.body) != ref.digest or len(fetched.body) != ref.size:
+        raise Invalid(f"manifest verification failed for digest {ref.digest}")
+    return fetched
+
+
+def _silent(_: object) -> None:
+    """Progress of what clients are not told about."""
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a client should read, out of several that fell together."""
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending += error.exceptions
+        else:
+            flat.append(error)
+    return next((error for error in flat if isinstance(error, EngineError)), flat[0])

@@ -1,0 +1,115 @@
+"""Unpack standard input: ``python -m agent.engine.images.untar OPTIONS``, with options and answer in JSON.
+
+Before the first byte is read, the process has namespaces of its own for mounts and network, and the folder is its root:
+there is no path to anything else. Its memory is capped, and it dies with the engine.
+"""
+
+import errno
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from typing import Any
+
+from agent.engine.images.untar.entries import Tree
+from agent.engine.images.untar.tape import BadArchive, Tape, TooLarge, members
+from agent.engine.kernel import syscalls
+from agent.engine.storage.compression import CorruptStream, inflated
+
+_MEMORY = 1 << 30
+_CHECK_EVERY = 64 << 20
+
+
+def main() -> int:
+    """Read options, unpack, print one line of JSON."""
+    options: dict[str, Any] = json.loads(sys.argv[1])
+    syscalls.set_parent_death_signal(signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0)
+    try:
+        answer = _unpack(options)
+    except TooLarge as error:
+        answer = {"error": "large", "message": str(error)}
+    except (BadArchive, CorruptStream) as error:
+        answer = {"error": "bad", "message": str(error)}
+    except MemoryError:
+        answer = {"error": "large", "message": f"unpacking the archive needs more than {_MEMORY} bytes of memory"}
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        named = error.errno in {errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EILSEQ}
+        answer = {"error": "full" if full else "bad" if named else "kernel", "message": _brief(error)}
+    except Exception:
+        answer = {"error": "kernel", "message": traceback.format_exc(limit=-3)[-1000:]}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+def _unpack(options: dict[str, Any]) -> dict[str, Any]:
+    _enter(options["root"], options["pid"])
+    root = syscalls.openat2(
+        os.open("/", os.O_PATH | os.O_DIRECTORY),
+        options["folder"],
+        os.O_RDONLY | os.O_DIRECTORY,
+        resolve=syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS,
+    )
+    source = os.fdopen(0, "rb", buffering=0)
+    tape = Tape(inflated(source.read), options["bytes"])
+    tree = Tree(
+        root,
+        whiteouts=options["whiteouts"],
+        keep_folders=options["keep_folders"],
+        owner=tuple(options["owner"]) if options["owner"] else None,
+    )
+    entries = size = unchecked = 0
+    _check_floor(root, options["floor"])
+    for archive, member in members(tape, options["header"]):
+        entries += 1
+        if entries > options["entries"]:
+            raise TooLarge(f"the layer has more than {options['entries']} entries")
+        if member.isreg():
+            size += member.size
+            unchecked += member.size
+            if size > options["bytes"]:
+                raise TooLarge(f"the layer is larger than {options['bytes']} bytes unpacked")
+            if unchecked > _CHECK_EVERY:
+                unchecked = 0
+                _check_floor(root, options["floor"])
+        tree.add(archive, member)
+    tree.finish()
+    return {"digest": tape.digest(), "size": size, "entries": entries}
+
+
+def _enter(root: str, pid: int) -> None:
+    """Make the folder the root of all that this process can name."""
+    if pid:
+        fd = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+        syscalls.setns(fd, syscalls.CLONE_NEWNS)
+        os.close(fd)
+    syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET)
+    syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    if pid:
+        return
+    syscalls.mount(root, root, None, syscalls.MS_BIND | syscalls.MS_REC)
+    os.chdir(root)
+    syscalls.pivot_root(".", ".")
+    syscalls.umount(".", syscalls.MNT_DETACH)
+    os.chdir("/")
+
+
+def _check_floor(root: int, percent: int) -> None:
+    disk = os.fstatvfs(root)
+    if percent and disk.f_bavail * 100 < disk.f_blocks * percent:
+        raise OSError(errno.ENOSPC, f"less than {percent} % of the disk is free")
+
+
+def _brief(error: OSError) -> str:
+    name = error.filename
+    text = os.fsdecode(name) if isinstance(name, bytes) else str(name or "")
+    return f"{error.strerror}: {text[:300]}" if text else str(error.strerror)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

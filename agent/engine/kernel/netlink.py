@@ -50,6 +50,7 @@ class Link:
     kind: str = ""
     master: int = 0
     up: bool = False
+    mac: str = ""
 
 
 def attr(kind: int, payload: bytes) -> bytes:
@@ -219,11 +220,9 @@ class Netlink:
             have = attributes(body[16:])
             info = attributes(have.get(IFLA_LINKINFO, b""))
             master = struct.unpack("=I", have[IFLA_MASTER])[0] if IFLA_MASTER in have else 0
-            found.append(
-                Link(
-                    index, _text(have[IFLA_IFNAME]), _text(info.get(IFLA_INFO_KIND, b"")), master, bool(flags & IFF_UP)
-                )
-            )
+            mac = have.get(IFLA_ADDRESS, b"").hex(":")
+            kind = _text(info.get(IFLA_INFO_KIND, b""))
+            found.append(Link(index, _text(have[IFLA_IFNAME]), kind, master, bool(flags & IFF_UP), mac))
         return found
 
     def networks(self, without: str = "") -> list[str]:

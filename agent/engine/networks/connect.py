@@ -4,11 +4,11 @@ import contextlib
 
 import msgspec
 
-from agent.engine.errors import Denied, NotFound
+from agent.engine.errors import Denied, NotFound, System
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import hostfiles, sandbox
 from agent.engine.networks.attach import check_config, make_endpoint
-from agent.engine.networks.endpoint import Json
+from agent.engine.networks.endpoint import SHORT_ID, Json
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
 from agent.engine.networks.live import LiveSandbox
@@ -37,6 +37,9 @@ async def connect(ops: Ops, network: NetworkRecord, container: ContainerRecord, 
         if network.name in one.endpoints:
             raise Denied(f"endpoint with name {container.name} already exists in network {network.name}")
         await _plug(ops, one, network, container, config)
+    elif not network.predefined:
+        aliases = (*(config.get("Aliases") or ()), container.id[:SHORT_ID])
+        config = {**config, "Aliases": list(dict.fromkeys(aliases))}
     await _save(ops, container, {**wanted, network.name: config}, one)
     if one is not None:
         ops.tell_endpoint(one.endpoints[network.name], "connect", container.id)
@@ -46,20 +49,21 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
     """Take out. The caller holds the container's lock.
 
     Raises:
-        Denied: it is not on the network, or its mode forbids it.
+        System: it is not on the network.
+        Denied: its mode forbids it.
     """
     if network.driver == "host" or read_mode(container.network_mode).kind == "host":
         raise Denied(HOST)
     wanted = SandboxRequest.of(container).wanted()
     one = ops.live.get(container.id)
     if network.name not in wanted and (one is None or network.name not in one.endpoints):
-        raise Denied(f"container {container.id} is not connected to network {network.name}")
+        raise System(f"container {container.id} is not connected to network {network.name}")
     end = one.endpoints.get(network.name) if one is not None else None
     if one is not None and end is not None:
         remaining = [other for name, other in one.endpoints.items() if name != network.name]
         try:
             await ops.workers.run(lambda home: sandbox.unplug(home, one.path, end.veth, remaining))
-        except OSError:
+        except (OSError, System):
             if not force:
                 raise
         del one.endpoints[network.name]
@@ -96,7 +100,7 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
         one.endpoints.pop(network.name, None)
         ops.catalogue.give_back(end)
         remaining = [*one.endpoints.values()]
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, System):
             await ops.workers.run(lambda home: sandbox.unplug(home, one.path, end.veth, remaining))
         raise
 

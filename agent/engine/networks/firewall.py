@@ -3,7 +3,8 @@
     raw          what comes from outside for 127/8 is dropped: bridges carry route_localnet, so that the host's loopback
                  reaches published ports, and that must not open the loopback to neighbours
     prerouting,  a published address is rewritten to the container's: ``published`` holds exact host addresses,
-    output       ``published_any`` those of every local address
+    output       ``published_any`` those of every local address. Not for a bridge whose containers may not talk to each
+                 other: a rewritten packet would stay on the bridge, so the engine's relay answers there (TCP)
     forward      into a bridge: answers, published ports (rewritten by us), neighbours on the same bridge; else dropped.
                  Out of an internal bridge: nothing
     postrouting  what leaves a bridge's subnet by another link is masqueraded, and so is a connection that comes back to
@@ -137,7 +138,9 @@ def render(rules: RuleSet) -> str:
         + _verdicts("out_of", [bridge.link for bridge in bridges if bridge.internal], "out_of")
         + "  chain raw {\n    type filter hook prerouting priority raw; policy accept;\n"
         + '    iifname != "lo" ip daddr 127.0.0.0/8 drop\n  }\n'
-        + f"  chain prerouting {{\n    type nat hook prerouting priority dstnat; policy accept;\n{DNAT}  }}\n"
+        + "  chain prerouting {\n    type nat hook prerouting priority dstnat; policy accept;\n"
+        + "".join(f'    iifname "{bridge.link}" return\n' for bridge in bridges if not bridge.icc)
+        + f"{DNAT}  }}\n"
         + f"  chain output {{\n    type nat hook output priority -100; policy accept;\n{DNAT}  }}\n"
         + "  chain forward {\n    type filter hook forward priority filter; policy accept;\n"
         + "    iifname vmap @out_of\n    oifname vmap @into\n  }\n"

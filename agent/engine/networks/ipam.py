@@ -161,7 +161,8 @@ def static_address(plans: Sequence[Plan], text: str, taken: Collection[Address])
     """An address that the client chose, and the subnet that holds it.
 
     Raises:
-        Invalid: no address, or in no subnet of the network.
+        Invalid: no address.
+        System: in no subnet of the network.
         Denied: somebody has it.
     """
     address = _address(text)
@@ -170,7 +171,7 @@ def static_address(plans: Sequence[Plan], text: str, taken: Collection[Address])
             if address in one.reserved or address in taken:
                 raise Denied(IN_USE)
             return one, address
-    raise Invalid(f"no configured subnet contains IP address {address}")
+    raise System(f"Invalid address {address}: It does not belong to any of this network's subnets")
 
 
 def mac_of(address: Address) -> str:

@@ -1,7 +1,7 @@
 """A running container's sandbox as the engine holds it: endpoints, bound ports, relays, its resolver."""
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -70,10 +70,10 @@ def target_of(endpoints: Iterable[Endpoint]) -> str | None:
     return None
 
 
-def rebuilt(record: ContainerRecord, catalogue: Catalogue) -> list[Endpoint]:
-    """Endpoints of a running container from what its record says of its run."""
+def rebuilt(record: ContainerRecord, catalogue: Catalogue, links: Mapping[str, str]) -> list[Endpoint]:
+    """Endpoints of a running container from what its record says of its run, and its links by MAC."""
     found: list[Endpoint] = []
-    for number, (name, settings) in enumerate(record.network.endpoints.items()):
+    for name, settings in record.network.endpoints.items():
         network = catalogue.maybe(settings.get("NetworkID") or "")
         if network is None or not settings.get("EndpointID"):
             continue
@@ -93,7 +93,7 @@ def rebuilt(record: ContainerRecord, catalogue: Catalogue) -> list[Endpoint]:
                 aliases=tuple(settings.get("Aliases") or ()),
                 id=settings["EndpointID"],
                 mac=settings.get("MacAddress") or "",
-                ifname=settings.get("Interface") or f"eth{number}",
+                ifname=links.get(settings.get("MacAddress") or "", ""),
                 addresses=tuple(addresses),
                 internal=network.internal,
             )

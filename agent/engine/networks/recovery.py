@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from agent.engine.errors import EngineError
 from agent.engine.kernel import namespaces, netlink
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import hostfiles, live
+from agent.engine.networks import hostfiles, live, sandbox
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.ops import HOST_RESOLV, Ops, read
@@ -27,7 +28,8 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
         if read_mode(record.network_mode).kind == "container":
             continue
         one = LiveSandbox(record.id, record.name, record.config.get("Hostname") or "", ops.paths.namespace(record.id))
-        one.endpoints = {end.network: end for end in live.rebuilt(record, ops.catalogue)}
+        links = await ops.workers.run(lambda home, path=one.path: _links(home, path))  # type: ignore[misc]
+        one.endpoints = {end.network: end for end in live.rebuilt(record, ops.catalogue, links)}
         for end in one.endpoints.values():
             ops.catalogue.mark(end)
         ops.live[record.id] = one
@@ -37,6 +39,10 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
         if (found := ops.live.get(record.id)) is not None:
             await _serve(ops, found, record)
     await ops.workers.run(lambda home: _sweep(ops, home))
+
+
+def _links(home: Home, path: Path) -> dict[str, str]:
+    return sandbox.names_inside(home, path) if path.exists() else {}
 
 
 async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:

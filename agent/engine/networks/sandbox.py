@@ -75,6 +75,12 @@ def plug(home: Home, path: Path, wire: Wire, endpoints: Sequence[Endpoint]) -> N
         _route(inside, endpoints)
 
 
+def names_inside(home: Home, path: Path) -> dict[str, str]:
+    """Links of a container by MAC, for endpoints that are rebuilt."""
+    with home.inside(path), Netlink() as inside:
+        return {link.mac: link.name for link in inside.links()}
+
+
 def unplug(home: Home, path: Path, veth: str, remaining: Sequence[Endpoint]) -> None:
     """Take a link out of a namespace in use; one that is gone is fine."""
     try:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from agent.engine.config import EngineConfig
-from agent.engine.errors import Denied, EngineError, NotFound
+from agent.engine.errors import Denied, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
 from agent.engine.kernel.networkers import NetWorkers
 from agent.engine.networks import attach, connect, recovery, views
@@ -23,6 +23,8 @@ from agent.engine.networks.ports import Ports
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.networks.rules import Rules
 from agent.engine.paths import Paths
+from agent.engine.state.locks import Locks
+from agent.engine.state.lookup import resolve
 from agent.engine.state.records import ContainerRecord, NetworkRecord
 from agent.engine.state.repository import Containers, Networks
 
@@ -36,8 +38,19 @@ class NetworkService:
     """All networks of one engine."""
 
     def __init__(
-        self, *, config: EngineConfig, paths: Paths, networks: Networks, containers: Containers, events: EventBus
+        self,
+        *,
+        config: EngineConfig,
+        paths: Paths,
+        networks: Networks,
+        containers: Containers,
+        events: EventBus,
+        locks: Locks | None = None,
     ) -> None:
+        """
+        Args:
+            locks: the containers' locks, shared with whoever starts and stops them.
+        """
         workers = NetWorkers(config.netns)
         self.ops = Ops(
             config=config,
@@ -49,6 +62,7 @@ class NetworkService:
             rules=Rules(f"longshore-{config.key}"),
             ports=Ports(),
         )
+        self._locks = locks or Locks()
         self._watch: asyncio.Task[None] | None = None
 
     async def recover(self, running: Sequence[ContainerRecord]) -> None:
@@ -151,13 +165,34 @@ class NetworkService:
             self.ops.catalogue.give_back(end)
             self.ops.tell_endpoint(end, "disconnect", container_id)
 
-    async def connect(self, network_ref: str, container: ContainerRecord, config: Json | None) -> None:
+    async def connect(self, network_ref: str, container_ref: str, config: Json | None) -> None:
         """Join a container to a network. See ``connect.connect``."""
-        await connect.connect(self.ops, self.find(network_ref), container, config or {})
+        network = self.find(network_ref)
+        container = self._container(container_ref)
+        async with self._locks.hold(container.id):
+            await connect.connect(self.ops, network, self.ops.containers.get(container.id), config or {})
 
-    async def disconnect(self, network_ref: str, container: ContainerRecord, force: bool = False) -> None:
-        """Take a container out of a network. See ``connect.disconnect``."""
-        await connect.disconnect(self.ops, self.find(network_ref), container, force=force)
+    async def disconnect(self, network_ref: str, container_ref: str, *, force: bool = False) -> None:
+        """Take a container out of a network. See ``connect.disconnect``.
+
+        Raises:
+            NotFound: no such container, in dockerd's words for a forced and an ordinary request.
+        """
+        network = self.find(network_ref)
+        try:
+            container = self._container(container_ref)
+        except NotFound:
+            if force:
+                raise NotFound(f"endpoint {container_ref} not found") from None
+            raise
+        async with self._locks.hold(container.id):
+            await connect.disconnect(self.ops, network, self.ops.containers.get(container.id), force=force)
+
+    def _container(self, ref: str) -> ContainerRecord:
+        if not ref:
+            raise Invalid('invalid name or ID supplied: ""')
+        containers = self.ops.containers
+        return resolve(ref, containers.find, containers.names, (one.id for one in containers), "container")
 
     def sandbox(self, container_id: str) -> LiveSandbox | None:
         """What a running container has."""

@@ -1,0 +1,233 @@
+"""Published ports, from everywhere that they may and may not be reached. Ids are of the list of hostile inputs."""
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.engine.errors import Invalid, System
+from agent.engine.kernel import namespaces
+from agent.engine.networks.requests import Sandbox
+from tests.agent.engine.networks.bench import Bench, Namespace, enter
+
+SERVER = (
+    "import socket,sys; s=socket.create_server(('0.0.0.0',int(sys.argv[1])))\n"
+    "while 1:\n c,a=s.accept(); c.sendall(f'page {a[0]}\\n'.encode()); c.close()"
+)
+ECHO = (
+    "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('0.0.0.0',int(sys.argv[1])))\n"
+    "while 1:\n d,a=s.recvfrom(99); s.sendto(b'echo '+d,a)"
+)
+ASK = (
+    "import socket,sys\n"
+    "try:\n s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1); print(s.makefile().read())\n"
+    "except OSError as e: print('refused', e)"
+)
+ASK_UDP = (
+    "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,socket.SOCK_DGRAM)\n"
+    "s.settimeout(1); s.connect((sys.argv[1],int(sys.argv[2])))\n"
+    "try: s.send(b'hello'); print(s.recv(99).decode())\nexcept OSError as e: print('refused', e)"
+)
+
+
+class Servers:
+    """Programs inside namespaces, ended with the test."""
+
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    async def serve(self, where: Path | None, port: int, program: str = SERVER) -> None:
+        argv = ["nsenter", f"--net={where}", "python3", "-c", program, str(port)]
+        self.started.append(subprocess.Popen(argv))  # noqa: ASYNC220
+        kind = "-Hltn" if program == SERVER else "-Hlun"
+        for _ in range(200):
+            if f":{port} " in enter(where, f"ss {kind}"):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("the server did not start")
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    made = Servers()
+    yield made
+    for one in made.started:
+        one.kill()
+        one.wait()
+
+
+async def ask(where: Path | None, address: str, port: int, program: str = ASK) -> str:
+    """What a client in that namespace gets."""
+    assert where is not None
+    task = await asyncio.create_subprocess_exec(
+        "nsenter", f"--net={where}", "python3", "-c", program, address, str(port), stdout=-1
+    )
+    return (await task.communicate())[0].decode()
+
+
+def bound(*ports: str) -> dict[str, list[dict[str, str]]]:
+    """``8080:80`` or ``127.0.0.1:8080:80/udp`` as PortBindings."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for text in ports:
+        rest, _, inner = text.rpartition(":")
+        host, _, number = rest.rpartition(":")
+        found.setdefault(inner if "/" in inner else f"{inner}/tcp", []).append({"HostIp": host, "HostPort": number})
+    return found
+
+
+async def test_n1_a_published_port_is_reached_from_everywhere(
+    bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers
+) -> None:
+    one = await bench.start("one", ports=bound("8080:80"))
+    assert one.ports == {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}]}
+    await servers.serve(one.netns_path, 80)
+    neighbour = await bench.start("two")
+    await bench.service.create({"Name": "other"})
+    stranger = await bench.start("three", mode="other")
+    assert "page 172.17.0.1" in await ask(namespace.path, "127.0.0.1", 8080)
+    assert "page" in await ask(namespace.path, "10.99.0.1", 8080)
+    assert "page 10.99.0.2" in await ask(outside.path, "10.99.0.1", 8080)
+    assert "page" in await ask(neighbour.netns_path, "10.99.0.1", 8080)
+    assert "page" in await ask(neighbour.netns_path, "172.17.0.1", 8080)
+    assert "page" in await ask(stranger.netns_path, "10.99.0.1", 8080)
+    assert "page" in await ask(one.netns_path, "10.99.0.1", 8080), "a container reaches its own published port"
+    assert "page" in await ask(namespace.path, "::1", 8080)
+
+
+async def test_n1_a_port_of_the_loopback_is_reached_from_the_host_alone(
+    bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers
+) -> None:
+    one = await bench.start("one", ports=bound("127.0.0.1:8080:80"))
+    assert one.ports == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}
+    await servers.serve(one.netns_path, 80)
+    neighbour = await bench.start("two")
+    assert "page" in await ask(namespace.path, "127.0.0.1", 8080)
+    outside.sh(
+        "ip route add 127.0.0.1/32 via 10.99.0.1 table 99; ip rule add to 127.0.0.1 pref 0 table 99", check=False
+    )
+    outside.sh("ip rule del pref 0 table local; ip rule add pref 10 table local", check=False)
+    assert "refused" in await ask(outside.path, "127.0.0.1", 8080), "a neighbour addresses our loopback"
+    assert "refused" in await ask(outside.path, "10.99.0.1", 8080)
+    assert "refused" in await ask(neighbour.netns_path, "172.17.0.1", 8080)
+
+
+async def test_n1_no_direct_way_to_a_container(bench: Bench, outside: Namespace, servers: Servers) -> None:
+    one = await bench.start("one", ports=bound("8080:80"))
+    await servers.serve(one.netns_path, 80)
+    await servers.serve(one.netns_path, 81)
+    assert "refused" in await ask(outside.path, "172.17.0.2", 81)
+    assert "refused" in await ask(outside.path, "172.17.0.2", 80)
+
+
+async def test_n3_networks_are_apart(bench: Bench, servers: Servers) -> None:
+    await bench.service.create({"Name": "first"})
+    await bench.service.create({"Name": "second"})
+    one = await bench.start("one", mode="first")
+    two = await bench.start("two", mode="second")
+    three = await bench.start("three", mode="first")
+    await servers.serve(one.netns_path, 80)
+    address = one.endpoints["first"]["IPAddress"]
+    assert "page" in await ask(three.netns_path, address, 80)
+    assert "refused" in await ask(two.netns_path, address, 80)
+
+
+async def test_n3_an_internal_network_stays_inside(bench: Bench, outside: Namespace, servers: Servers) -> None:
+    await bench.service.create({"Name": "inner", "Internal": True})
+    one = await bench.start("one", mode="inner", ports=bound("8080:80"))
+    two = await bench.start("two", mode="inner")
+    three = await bench.start("three")
+    await servers.serve(one.netns_path, 80)
+    await servers.serve(outside.path, 90)
+    assert one.ports == {}
+    assert "page" in await ask(two.netns_path, one.endpoints["inner"]["IPAddress"], 80)
+    assert "refused" in await ask(one.netns_path, "10.99.0.2", 90)
+    assert "page 10.99.0.1" in await ask(three.netns_path, "10.99.0.2", 90)
+
+
+async def test_n3_without_icc_neighbours_are_apart(bench: Bench, outside: Namespace, servers: Servers) -> None:
+    await bench.service.create({"Name": "apart", "Options": {"com.docker.network.bridge.enable_icc": "false"}})
+    one = await bench.start("one", mode="apart", ports=bound("8080:80"))
+    two = await bench.start("two", mode="apart")
+    await servers.serve(one.netns_path, 80)
+    await servers.serve(outside.path, 90)
+    assert "refused" in await ask(two.netns_path, one.endpoints["apart"]["IPAddress"], 80)
+    assert "page" in await ask(two.netns_path, "10.99.0.2", 90)
+    assert "page" in await ask(two.netns_path, "10.99.0.1", 8080)
+
+
+async def test_n4_rules_come_back(bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers) -> None:
+    namespace.sh("nft add table inet theirs; nft add chain inet theirs mine")
+    one = await bench.start("one", ports=bound("8080:80"))
+    await servers.serve(one.netns_path, 80)
+    namespace.sh("nft flush ruleset; nft add table inet theirs")
+    ops = bench.service.ops
+    assert await ops.workers.run(ops.rules.restore)
+    assert not await ops.workers.run(ops.rules.restore)
+    assert "page 10.99.0.2" in await ask(outside.path, "10.99.0.1", 8080)
+    assert "table inet theirs" in namespace.sh("nft list ruleset")
+
+
+async def test_udp(bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers) -> None:
+    one = await bench.start("one", ports=bound("8080:80/udp"))
+    await servers.serve(one.netns_path, 80, ECHO)
+    assert "echo hello" in await ask(outside.path, "10.99.0.1", 8080, ASK_UDP)
+    assert "echo hello" in await ask(namespace.path, "127.0.0.1", 8080, ASK_UDP)
+    assert "echo hello" in await ask(namespace.path, "::1", 8080, ASK_UDP)
+
+
+async def test_random_numbers(bench: Bench) -> None:
+    one = await bench.start("one", ports=bound(":80", ":81"))
+    numbers = [{binding["HostPort"] for binding in bindings or ()} for bindings in one.ports.values()]
+    assert all(len(found) == 1 for found in numbers), "the same number on 0.0.0.0 and [::]"
+    assert numbers[0] != numbers[1]
+
+
+async def test_a_range_takes_the_first_free_number(bench: Bench) -> None:
+    await bench.start("one", ports=bound("8080:80"))
+    two = await bench.start("two", ports=bound("8080-8082:80"))
+    assert {binding["HostPort"] for binding in two.ports["80/tcp"] or ()} == {"8081"}
+
+
+async def test_a_process_of_the_host_has_the_port(bench: Bench, namespace: Namespace) -> None:
+    def listen() -> socket.socket:
+        with namespaces.entered(namespace.path):
+            made = socket.socket()
+            made.bind(("0.0.0.0", 8080))
+            made.listen()
+            return made
+
+    with (
+        namespaces.in_own_thread(listen),
+        pytest.raises(
+            System,
+            match=r"driver failed programming external connectivity on endpoint one \([0-9a-f]{64}\): "
+            r"listen tcp4 0\.0\.0\.0:8080: bind: address already in use",
+        ),
+    ):
+        await bench.start("one", ports=bound("8080:80"))
+    one = await bench.start("one", ports=bound("8080:80"))
+    assert one.endpoints["bridge"]["IPAddress"] == "172.17.0.2"
+
+
+async def test_the_same_number_on_two_addresses(bench: Bench, namespace: Namespace) -> None:
+    namespace.sh("ip addr add 127.0.0.2/8 dev lo")
+    await bench.start("one", ports=bound("127.0.0.1:8080:80"))
+    await bench.start("two", ports=bound("127.0.0.2:8080:80"))
+    with pytest.raises(System, match=r"Bind for 0\.0\.0\.0:8080 failed: port is already allocated"):
+        await bench.start("three", ports=bound("8080:80"))
+    await bench.start("four", ports=bound("8080:80/udp"))
+
+
+@pytest.mark.parametrize("ports", [{"80/icmp": None}, {"x/tcp": None}, {"80/tcp": [{"HostPort": "99999"}]}])
+async def test_bad_requests(bench: Bench, ports: dict[str, object]) -> None:
+    with pytest.raises(Invalid):
+        await bench.start("one", ports=ports)
+    assert list(bench.paths.namespaces.iterdir()) == []
+
+
+async def test_exposed_ports_are_shown(bench: Bench) -> None:
+    one: Sandbox = await bench.start("one", exposed={"99/tcp": {}}, ports=bound("8080:80"))
+    assert one.ports["99/tcp"] is None

@@ -2,11 +2,15 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from controlplane.fleet.agent_enrol import enrol
+
 handler400 = "controlplane.common.problems.bad_request"
 handler403 = "controlplane.common.problems.forbidden"
 handler404 = "controlplane.common.problems.not_found"
 handler500 = "controlplane.common.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("agent/v1/enrol", enrol),
     path("api/", include("controlplane.accounts.urls")),
+    path("api/", include("controlplane.orders.urls")),
 ]

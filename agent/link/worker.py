@@ -11,9 +11,11 @@ import asyncio
 import logging
 import os
 import threading
+import warnings
 from typing import Any, Final
 
 from celery import Celery, bootsteps
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_shutting_down
 from kombu.entity import Exchange, Queue
 
@@ -103,18 +105,21 @@ def run(settings: LinkSettings) -> None:
     def leaving(**_: Any) -> None:
         thread.hang_up()
 
+    warnings.filterwarnings("ignore", category=SecurityWarning)  # root is what an engine's neighbour runs as
     app.worker_main([
-        "worker", "--pool=solo", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
-        f"--hostname=agent@{host_id}",
+        "--quiet", "worker", "--pool=solo", "--loglevel=WARNING", "--without-gossip", "--without-mingle",
+        "--without-heartbeat", f"--hostname=agent@{host_id}",
     ])  # fmt: skip
 
 
 def _app(settings: LinkSettings, host_id: str) -> Celery:
     name = f"agent:{host_id}:q"
-    app = Celery("longshore-agent", broker=f"redis+socket://{settings.bell_socket}", set_as_current=False)
+    app = Celery("longshore-agent", broker=f"redis+socket://{settings.bell_socket}", set_as_current=False, fixups=set())
     app.conf.update(
         task_queues=[Queue(name, Exchange(""), routing_key=name)],  # type: ignore[no-untyped-call]
         task_default_queue=name,
+        # Celery gives a queue without an exchange this one: a named exchange would need rights on its binding set
+        task_default_exchange="",
         broker_transport_options={
             "ack_emulation": False,
             "priority_steps": [0],

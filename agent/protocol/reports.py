@@ -206,7 +206,7 @@ def read_down(text: str) -> dict[str, Any]:
     return _read(text, _DOWN)
 
 
-def write(kind: str, **fields: Any) -> str:
+def write(kind: str, /, **fields: Any) -> str:
     """One control message as text."""
     return json.dumps({"type": kind, **fields}, separators=(",", ":"), ensure_ascii=False)
 

@@ -21,7 +21,7 @@ class Host(Versioned):
     name = models.CharField(max_length=63)
     state = models.CharField(max_length=8, choices=HostState.choices, default=HostState.PENDING, db_index=True)
     labels = models.JSONField(default=dict)
-    public_key = models.CharField(max_length=64, blank=True, default="")  # Ed25519, base64
+    public_key = models.CharField(max_length=64, blank=True, default="")  # Ed25519, hexadecimal
     seq = models.PositiveBigIntegerField(default=0)  # the highest order number given out
     epoch = models.PositiveBigIntegerField(default=0)  # counts connections: a late message of an older one is known
     boot_id = models.CharField(max_length=64, blank=True, default="")

@@ -1,0 +1,1 @@
+"""The transport to agents: one WebSocket a host, streams over it, the bell's tunnel, leases. Knows no nouns."""

@@ -1,0 +1,1 @@
+"""What agents report, turned into calls of services. The only way back up."""

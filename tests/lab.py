@@ -23,6 +23,8 @@ from typing import Any
 
 import requests
 
+from scripts.launch.manage import manage
+from scripts.launch.plan import load
 from scripts.launch.purge import purge_agent
 from tests.netns import Namespace, join, run
 
@@ -134,18 +136,13 @@ class Lab:
             "LONGSHORE_BIND": CONTROL_PLANE,
             "LONGSHORE_DATA": str(self.data),
             "LONGSHORE_ADMIN_PASSWORD": PASSWORD,
-            "REDIS_URL": f"unix://{self.data}/run/redis.sock",
         }
 
     def manage(self, *arguments: str) -> str:
         """Run a management command against the lab's control plane."""
-        done = subprocess.run(
-            self.cp.argv(str(PYTHON), "manage.py", *arguments),
-            cwd=REPOSITORY, env=self.environment(), capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"manage.py {' '.join(arguments)}: {done.stderr}")
-        return done.stdout
+        plan = load(self.data)
+        assert plan
+        return manage(plan, *arguments)
 
     def add_host(self, name: str, *, engine: str | None = None, nat: bool = False, enrol: bool = True) -> LabHost:
         """Make a host and, with ``enrol``, join it by REST and wait until it is online.

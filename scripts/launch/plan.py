@@ -13,6 +13,7 @@ DATA/
 import dataclasses
 import json
 import os
+import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +56,19 @@ class Plan:
         """Whether the control plane itself speaks TLS."""
         return urlsplit(self.url).scheme == "https"
 
+    def redis_password(self) -> str:
+        """The password of the private Redis, made at first use (0600).
+
+        The socket alone would not do: an agent's tunnel ends at this Redis, and a client may RESET itself into the
+        default user, who must therefore have a password.
+        """
+        path = self.data / "secrets" / "redis"
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(32))
+        return path.read_text()
+
     def host_dirs(self) -> list[Path]:
         """The state directories of the agents that this installation runs."""
         parent = self.data / "hosts"
@@ -67,7 +81,7 @@ class Plan:
             "LONGSHORE_DATA": str(self.data),
             "LONGSHORE_PORT": str(self.port),
             "LONGSHORE_BIND": self.bind,
-            "REDIS_URL": os.environ.get("REDIS_URL", f"unix://{self.run}/redis.sock"),
+            "REDIS_URL": os.environ.get("REDIS_URL") or f"unix://:{self.redis_password()}@{self.run}/redis.sock",
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{ROOT}/.venv/bin:{os.environ.get('PATH', os.defpath)}",
         }

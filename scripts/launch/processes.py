@@ -110,6 +110,7 @@ def _redis(plan: Plan) -> str:
     return f"""port 0
 unixsocket {plan.run}/redis.sock
 unixsocketperm 700
+requirepass {plan.redis_password()}
 daemonize no
 save ""
 appendonly no

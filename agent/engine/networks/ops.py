@@ -98,11 +98,15 @@ class Ops:
         options = bridge.read_options(network.id, network.options)
         return Wire(end, network.bridge, options.mtu, isolated=not options.icc)
 
-    async def start_resolver(self, one: LiveSandbox, upstream: tuple[str, ...]) -> None:
-        """Serve names inside the sandbox, if it is on a network that has them."""
+    async def start_resolver(self, one: LiveSandbox, upstream: tuple[str, ...], *, fresh: bool = True) -> None:
+        """Serve names inside the sandbox, if it is on a network that has them.
+
+        Args:
+            fresh: false where an earlier engine may have served it.
+        """
         if one.resolver is None and needs_resolver(one):
             resolver = Resolver(lambda: names_of(one, self.live.values(), self.name_of), upstream)
-            await resolver.start(self.workers, one.path)
+            await resolver.start(self.workers, one.path, fresh=fresh)
             one.resolver = resolver
 
     def unbuild(self, home: Home, one: LiveSandbox) -> None:

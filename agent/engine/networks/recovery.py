@@ -56,7 +56,7 @@ async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:
         resolv = hostfiles.wanted(
             hostfiles.parse_resolv(read(HOST_RESOLV)), given.get("Dns") or (), given.get("DnsSearch") or (), ()
         )
-        await ops.start_resolver(one, resolv.nameservers)
+        await ops.start_resolver(one, resolv.nameservers, fresh=False)
     except (EngineError, OSError) as error:
         log.error("the resolver of %s could not be started again: %s", record.name, error)
 

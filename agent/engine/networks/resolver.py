@@ -28,19 +28,24 @@ CONNECTIONS = 32
 IDLE = 10
 
 
-def rules(udp: int, tcp: int) -> str:
-    """Inside the container's namespace: from port 53 of the resolver's address to ours."""
+def rules(udp: int, tcp: int, *, fresh: bool) -> str:
+    """Inside the container's namespace: from port 53 of the resolver's address to ours.
+
+    Args:
+        fresh: no earlier engine has been here. Closing a context that deleted a table takes 6 to 15 ms.
+    """
     lines = "".join(
         f"    ip daddr {hostfiles.EMBEDDED} {protocol} dport {PORT} dnat to {hostfiles.EMBEDDED}:{port}\n"
         for protocol, port in (("udp", udp), ("tcp", tcp))
     )
+    replaced = "" if fresh else f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
     return (
-        f"add table ip {TABLE}\ndelete table ip {TABLE}\ntable ip {TABLE} {{\n"
+        f"{replaced}table ip {TABLE} {{\n"
         f"  chain output {{\n    type nat hook output priority -100; policy accept;\n{lines}  }}\n}}\n"
     )
 
 
-def _open(home: Home, namespace: Path) -> tuple[socket.socket, socket.socket]:
+def _open(home: Home, namespace: Path, fresh: bool) -> tuple[socket.socket, socket.socket]:
     udp = tcp = None
     try:
         with home.inside(namespace):
@@ -51,7 +56,7 @@ def _open(home: Home, namespace: Path) -> tuple[socket.socket, socket.socket]:
             tcp.listen(CONNECTIONS)
             inner = Nft()
             try:
-                inner.run(rules(udp.getsockname()[1], tcp.getsockname()[1]))
+                inner.run(rules(udp.getsockname()[1], tcp.getsockname()[1], fresh=fresh))
             finally:
                 inner.close()
     except (OSError, System) as error:
@@ -80,13 +85,16 @@ class Resolver(asyncio.DatagramProtocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
 
-    async def start(self, workers: NetWorkers, namespace: Path) -> None:
+    async def start(self, workers: NetWorkers, namespace: Path, *, fresh: bool) -> None:
         """Open the sockets and serve them.
+
+        Args:
+            fresh: no resolver has served this namespace before.
 
         Raises:
             System: the namespace is gone, or refuses.
         """
-        udp, tcp = await workers.run(lambda home: _open(home, namespace))
+        udp, tcp = await workers.run(lambda home: _open(home, namespace, fresh))
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=udp)
         self._server = await asyncio.start_server(self._stream, sock=tcp)

@@ -1,0 +1,110 @@
+"""``/networks`` over HTTP, with the real docker's words, codes and shapes."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from agent.engine.api import server
+from agent.engine.api.routers import networks
+from tests.agent.engine.networks.bench import Bench
+
+KEYS = {
+    "Name", "Id", "Created", "Scope", "Driver", "EnableIPv6", "IPAM", "Internal", "Attachable", "Ingress", "ConfigFrom",
+    "ConfigOnly", "Containers", "Options", "Labels",
+}  # fmt: skip
+
+
+class Client:
+    """Asks one server."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+
+    async def __call__(self, method: str, path: str, body: Any = None, **filters: Any) -> tuple[int, Any]:
+        query = {"filters": json.dumps(filters)} if filters else {}
+        async with self.session.request(method, f"/v1.41/networks{path}", json=body, params=query) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+
+@pytest.fixture
+async def ask(bench: Bench, tmp_path: Path) -> AsyncIterator[Client]:
+    runner = await server.listen(server.application(networks.routes(bench.service)), tmp_path / "api")
+    async with aiohttp.ClientSession(
+        "http://docker", connector=aiohttp.UnixConnector(str(tmp_path / "api"))
+    ) as session:
+        yield Client(session)
+    await runner.cleanup()
+
+
+async def test_a_life(ask: Client, bench: Bench) -> None:
+    status, made = await ask("POST", "/create", {"Name": "net", "CheckDuplicate": True, "Labels": {"a": "b"}})
+    assert (status, set(made)) == (201, {"Id", "Warning"})
+    one = await bench.start("one", mode="net")
+    status, shown = await ask("GET", "/net")
+    assert (status, set(shown)) == (200, KEYS)
+    settings = one.endpoints["net"]
+    assert shown["Containers"] == {
+        bench.record("one").id: {
+            "Name": "one",
+            "EndpointID": settings["EndpointID"],
+            "MacAddress": settings["MacAddress"],
+            "IPv4Address": f"{settings['IPAddress']}/16",
+            "IPv6Address": "",
+        }
+    }
+    assert (await ask("POST", "/net/disconnect", {"Container": "one"}))[0] == 200
+    assert (await ask("POST", "/net/connect", {"Container": "one", "EndpointConfig": {"Aliases": ["x"]}}))[0] == 200
+    assert (await ask("POST", "/net/disconnect", {"Container": "one", "Force": True}))[0] == 200
+    assert (await ask("DELETE", "/net"))[0] == 204
+
+
+async def test_list_and_filters(ask: Client) -> None:
+    await ask("POST", "/create", {"Name": "fid-net", "Labels": {"a": "b", "c": ""}})
+    await ask("POST", "/create", {"Name": "fid-other"})
+
+    async def names(**filters: Any) -> list[str]:
+        return sorted(one["Name"] for one in (await ask("GET", "", **filters))[1])
+
+    assert await names() == ["bridge", "fid-net", "fid-other", "host", "none"]
+    assert await names(name=["fid-n"]) == ["fid-net"]
+    assert await names(name=["fid-n", "host"]) == ["fid-net", "host"]
+    assert await names(label=["a=b"]) == await names(label={"a=b": True}) == ["fid-net"]
+    assert await names(label=["a=b", "c"]) == ["fid-net"]
+    assert await names(label=["a=b", "d"]) == []
+    assert await names(type=["builtin"]) == ["bridge", "host", "none"]
+    assert await names(driver=["bridge"], type=["custom"]) == ["fid-net", "fid-other"]
+    assert await names(scope=["swarm"]) == []
+    assert await names(dangling=["true"]) == ["fid-net", "fid-other"]
+
+
+async def test_errors(ask: Client, bench: Bench) -> None:
+    await ask("POST", "/create", {"Name": "net"})
+    await bench.start("one", mode="net")
+    message = {
+        ("POST", "/create", '{"Name": "net"}'): (409, "network with name net already exists"),
+        ("GET", "/nosuch", ""): (404, "network nosuch not found"),
+        ("DELETE", "/bridge", ""): (403, "bridge is a pre-defined network and cannot be removed"),
+        ("POST", "/bridge/connect", "{}"): (400, 'invalid name or ID supplied: ""'),
+        ("POST", "/net/connect", '{"Container": "nosuch"}'): (404, "No such container: nosuch"),
+        ("POST", "/net/connect", '{"Container": "one"}'): (
+            403,
+            "endpoint with name one already exists in network net",
+        ),
+    }
+    for (method, path, body), (status, text) in message.items():
+        assert await ask(method, path, json.loads(body) if body else None) == (status, {"message": text})
+    assert await ask("GET", "", nosuch=["1"]) == (400, {"message": "Invalid filter 'nosuch'"})
+    assert await ask("GET", "", type=["x"]) == (500, {"message": "invalid filter: 'type'='x'"})
+
+
+async def test_prune(ask: Client) -> None:
+    await ask("POST", "/create", {"Name": "kept", "Labels": {"a": "b"}})
+    await ask("POST", "/create", {"Name": "gone"})
+    assert await ask("POST", "/prune", **{"label!": ["a=b"]}) == (200, {"NetworksDeleted": ["gone"]})
+    assert await ask("POST", "/prune", until=["1h"]) == (200, {"NetworksDeleted": None})
+    assert await ask("POST", "/prune", label=["a"]) == (200, {"NetworksDeleted": ["kept"]})

@@ -6,11 +6,14 @@ read are all ordinary here. A client must read the head before it sends: aiohttp
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from agent.engine.api.middleware import HEADERS
+
+T = TypeVar("T")
 
 RAW = "application/vnd.docker.raw-stream"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
@@ -146,3 +149,17 @@ class Hijack:
         await self._connection.close()
         # aiohttp still counts the connection as its own; this lets go of it once the handler has returned.
         asyncio.get_running_loop().call_soon(self._old.connection_lost, None)
+
+
+async def until_gone(connection: Connection, work: Coroutine[Any, Any, T]) -> T | None:
+    """Do the work as long as the client is there; None if it went away first."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(connection.gone.wait())
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

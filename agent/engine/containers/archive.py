@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Archive:
         self._mounted, self._events = mounted, events
 
     @contextlib.asynccontextmanager
-    async def _view(self, record: ContainerRecord) -> AsyncIterator[Place]:
+    async def _view(self, record: ContainerRecord) -> AsyncGenerator[Place, None]:
         if record.state.alive and record.state.pid:
             yield Place(pid=record.state.pid)
             return
@@ -105,7 +105,7 @@ class Archive:
             finally:
                 await _end(child)
 
-    async def read(self, record: ContainerRecord, path: str) -> AsyncIterator[dict[str, Any] | bytes]:
+    async def read(self, record: ContainerRecord, path: str) -> AsyncGenerator[dict[str, Any] | bytes, None]:
         """A path as a tar: first its stat, then the bytes.
 
         Raises:
@@ -126,7 +126,7 @@ class Archive:
             finally:
                 await _end(child)
 
-    async def export(self, record: ContainerRecord) -> AsyncIterator[bytes]:
+    async def export(self, record: ContainerRecord) -> AsyncGenerator[bytes, None]:
         """The whole file system as a tar, without what is mounted in it."""
         child = await _child(Place(root=str(await self._mounted(record))), mode="tar", path="/", name="")
         try:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -133,14 +133,16 @@ class Attaching:
     def __init__(self, logs: Logs, runs: Runs, socket_path: "SocketPath") -> None:
         self._logs, self._runs, self._socket_path = logs, runs, socket_path
 
-    def output(self, record: ContainerRecord, options: AttachOptions) -> AsyncIterator[bytes]:
+    def output(self, record: ContainerRecord, options: AttachOptions) -> AsyncGenerator[bytes, None]:
         """The wanted output as bytes for the client. What is written after this call is in it."""
         files = LogFiles(Path(record.log_path))
         if not options.logs:
             files.seek_end()
         return self._output(record, options, files)
 
-    async def _output(self, record: ContainerRecord, options: AttachOptions, files: LogFiles) -> AsyncIterator[bytes]:
+    async def _output(
+        self, record: ContainerRecord, options: AttachOptions, files: LogFiles
+    ) -> AsyncGenerator[bytes, None]:
         ended = self._runs.when_ended(record.id, next_run=True) if options.stream else None
         wanted = renderer(record, LogOptions(stdout=options.stdout, stderr=options.stderr))
         try:
@@ -204,7 +206,7 @@ class Attaching:
                 task.cancel()
             await asyncio.gather(sending, typing, return_exceptions=True)
 
-    async def _send(self, output: AsyncIterator[bytes], client: Client) -> None:
+    async def _send(self, output: AsyncGenerator[bytes, None], client: Client) -> None:
         try:
             async for data in output:
                 await client.write(data)

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import secrets
 import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +49,8 @@ class Exec:
     stdout: bool = False
     stderr: bool = False
     detach_keys: str = ""
+    raw: bool = False
+    """Without frames, though there is no terminal."""
     started: bool = False
     running: bool = False
     exit_code: int | None = None
@@ -206,7 +210,7 @@ class Execs:
 
         What keeps it from running is told on the stream, with exit code 126 or 127, as dockerd does.
         """
-        output = execio.Output(client, framed=not exec_.tty)
+        output = execio.Output(client, framed=not (exec_.tty or exec_.raw))
         task = self._keep(self._run(exec_, client, output, size), exec_.id)
         await asyncio.wait({task, output.left}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -300,6 +304,16 @@ class Execs:
                 await prepared.__aexit__(None, None, None)
 
         self._keep(follow(), exec_.id)
+
+    def kill(self, exec_: Exec) -> None:
+        """End an exec's process, if it runs."""
+        if exec_.running and (pid := exec_.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def drop(self, exec_: Exec) -> None:
+        """Forget an exec that nobody will ask about."""
+        self._execs.pop(exec_.id, None)
 
     def resize(self, exec_id: str, rows: int, columns: int) -> None:
         """Tell an exec's terminal its size.

@@ -7,7 +7,7 @@ API: ContainerLogs.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,7 +173,7 @@ class Logs:
 
     async def read(
         self, record: ContainerRecord, options: LogOptions, ended: "asyncio.Future[None] | None" = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The log as the bytes of an answer.
 
         Args:
@@ -198,7 +198,7 @@ class Logs:
         render: Renderer,
         ended: "asyncio.Future[None] | None",
         limit: int | None = None,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Rendered blocks from where the files stand.
 
         Args:

@@ -184,10 +184,12 @@ class Writer:
 
     @staticmethod
     def _attributes(descriptor: int, member: tarfile.TarInfo) -> None:
+        headers: dict[str, str] = {}
+        member.pax_headers = headers
         try:
             for key in os.listxattr(descriptor):
                 if key.startswith(_KEPT_XATTRS):
                     value = os.getxattr(descriptor, key).decode("utf-8", "surrogateescape")
-                    member.pax_headers[f"SCHILY.xattr.{key}"] = value
+                    headers[f"SCHILY.xattr.{key}"] = value
         except OSError:
             return

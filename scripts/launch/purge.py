@@ -4,6 +4,7 @@ Works from what the kernel shows rather than from the engine's records, so it al
 broken or gone. The agent must have been stopped.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -93,6 +94,7 @@ def _tables(config: EngineConfig) -> list[tuple[str, str]]:
 
 
 def _links(config: EngineConfig) -> list[str]:
-    listed = subprocess.run(["ip", "-o", "link", "show", "type", "bridge"], capture_output=True, text=True, check=False)
-    names = [line.split(": ")[1].split("@")[0] for line in listed.stdout.splitlines()]
-    return [name for name in names if name == config.bridge or name.startswith("ls-")]
+    """Bridges that bear the engine's name as their alias."""
+    shown = subprocess.run(["ip", "-j", "link", "show", "type", "bridge"], capture_output=True, text=True, check=False)
+    links = json.loads(shown.stdout or "[]")
+    return [link["ifname"] for link in links if link.get("ifalias") == f"longshore-{config.key}"]

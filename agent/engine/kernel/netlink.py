@@ -23,7 +23,8 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWNEIGH = 24, 25, 26, 28
 REQUEST, ACK, DUMP, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
 NESTED = 0x8000
 IFF_UP = 1
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 10, 12, 18, 28
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO = 1, 3, 4, 10, 12
+IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 18, 20, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFLA_BR_FORWARD_DELAY = 1
@@ -51,6 +52,7 @@ class Link:
     master: int = 0
     up: bool = False
     mac: str = ""
+    alias: str = ""
 
 
 def attr(kind: int, payload: bytes) -> bytes:
@@ -115,6 +117,11 @@ def forwarding_entry(port: int, mac: str) -> bytes:
 
 def link_up(index: int) -> bytes:
     return message(RTM_NEWLINK, ACK, ifinfo(index, IFF_UP, IFF_UP))
+
+
+def link_alias(index: int, alias: str) -> bytes:
+    """Write on a link whose it is."""
+    return message(RTM_SETLINK, ACK, ifinfo(index) + attr(IFLA_IFALIAS, alias.encode()))
 
 
 def link_delete(index: int) -> bytes:
@@ -222,7 +229,8 @@ class Netlink:
             master = struct.unpack("=I", have[IFLA_MASTER])[0] if IFLA_MASTER in have else 0
             mac = have.get(IFLA_ADDRESS, b"").hex(":")
             kind = _text(info.get(IFLA_INFO_KIND, b""))
-            found.append(Link(index, _text(have[IFLA_IFNAME]), kind, master, bool(flags & IFF_UP), mac))
+            alias = _text(have.get(IFLA_IFALIAS, b""))
+            found.append(Link(index, _text(have[IFLA_IFNAME]), kind, master, bool(flags & IFF_UP), mac, alias))
         return found
 
     def networks(self, without: str = "") -> list[str]:

@@ -35,6 +35,8 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
     for network, config in networks:
         check_config(network, config)
         await ops.ensure_bridge(network)
+    if any(line.endswith(requests.HOST_GATEWAY) for line in request.extra_hosts):
+        await ops.ensure_bridge(ops.catalogue.find("bridge"))
     one = LiveSandbox(request.container_id, request.name, request.hostname, ops.paths.namespace(request.container_id))
     resolv = hostfiles.wanted(
         hostfiles.parse_resolv(read(HOST_RESOLV)), request.dns, request.dns_search, request.dns_options

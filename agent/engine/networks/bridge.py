@@ -85,31 +85,34 @@ def sysctl(name: str, value: str) -> None:
         path.write_text(value)
 
 
-def ensure(home: Home, record: NetworkRecord, plans: Sequence[Plan]) -> None:
+def ensure(home: Home, record: NetworkRecord, plans: Sequence[Plan], owner: str) -> None:
     """Make the link, its addresses and the settings that it needs, where they are not there yet.
+
+    Args:
+        owner: written on the link as its alias, so that it is found again when nobody knows it any more.
 
     Raises:
         System: the kernel refused.
     """
     options = read_options(record.id, record.options)
+    made = False
     try:
         made = _ensure_link(home, options)
         index = socket.if_nametoindex(options.link)
         home.netlink.talk(
+            netlink.link_alias(index, owner),
             netlink.link_up(index),
             *(netlink.address_add(index, one.gateway, one.subnet.prefixlen) for one in plans),
         )
         sysctl("ipv4/ip_forward", "1")
         sysctl(f"ipv4/conf/{options.link}/route_localnet", "1")
         sysctl(f"ipv6/conf/{options.link}/accept_ra", "0")
-        if any(one.version == 6 for one in plans):
-            sysctl("ipv6/conf/all/forwarding", "1")
+        six = any(one.version == 6 for one in plans)
+        sysctl("ipv6/conf/all/forwarding" if six else f"ipv6/conf/{options.link}/disable_ipv6", "1")
     except OSError as error:
-        if "made" in locals() and made:
+        if made:
             remove(home, options.link)
         raise System(f"bridge {options.link} of network {record.name} cannot be set up: {error}") from error
-    if not any(one.version == 6 for one in plans):
-        sysctl(f"ipv6/conf/{options.link}/disable_ipv6", "1")
 
 
 def _ensure_link(home: Home, options: BridgeOptions) -> bool:

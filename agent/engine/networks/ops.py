@@ -89,7 +89,7 @@ class Ops:
 
     def _make(self, home: Home, record: NetworkRecord) -> None:
         plans = self.catalogue.plans(record.id)
-        bridge.ensure(home, record, plans)
+        bridge.ensure(home, record, plans, self.rules.table)
         self.rules.add_bridge(home, bridge.rules_of(record, plans))
 
     def wire(self, end: Endpoint) -> Wire:

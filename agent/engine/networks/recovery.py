@@ -73,7 +73,7 @@ def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord) ->
 
 
 def _sweep(ops: Ops, home: Home) -> None:
-    """Namespaces and links of containers that do not run."""
+    """Namespaces and links of containers that do not run, bridges of networks that are no more."""
     for path in ops.paths.namespaces.glob("*"):
         if path.name not in ops.live:
             namespaces.remove_network(path)
@@ -82,5 +82,6 @@ def _sweep(ops: Ops, home: Home) -> None:
     ours = {record.bridge for record in ops.catalogue.all() if record.bridge}
     bridges = {link.index for link in links if link.name in ours}
     for link in links:
-        if link.kind == "veth" and link.master in bridges and link.name not in known:
+        orphan = link.kind == "veth" and link.master in bridges and link.name not in known
+        if orphan or (link.alias == ops.rules.table and link.name not in ours):
             home.netlink.talk(netlink.link_delete(link.index))

@@ -61,10 +61,16 @@ async def test_what_dead_containers_left_is_removed(bench: Bench, namespace: Nam
     record = bench.record("one")
     await bench.containers.delete(record.id)
     namespaces.make_network(bench.paths.namespaces / "half")
+    table = bench.service.ops.rules.table
+    namespace.sh(
+        f"ip link add forgotten type bridge; ip link add theirs type bridge; ip link set forgotten alias {table}"
+    )
     await killed(bench)
     assert [path.name for path in bench.paths.namespaces.iterdir()] == [bench.record("two").id]
     assert "8080" not in namespace.sh("nft list ruleset; ss -Hltn")
     assert namespace.sh("ip -o link | grep -c veth").strip() == "1"
+    assert "theirs" in namespace.sh("ip link")
+    assert "forgotten" not in namespace.sh("ip link")
     four = await bench.start("four")
     assert four.endpoints["bridge"]["IPAddress"] == "172.17.0.2"
 

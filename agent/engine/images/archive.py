@@ -1,8 +1,7 @@
-"""``docker save`` and ``docker load``.
+"""Write an archive of images: ``docker save``.
 
-What is written is an OCI layout that old clients can read too: ``index.json`` and ``oci-layout`` beside
-``manifest.json``, blobs as they are stored. What is read is that, an OCI layout without ``manifest.json``, or the older
-folders of ``layer.tar``.
+It is an OCI layout that old clients can read too: ``index.json`` and ``oci-layout`` beside ``manifest.json``, blobs as
+they are stored.
 """
 
 import json

@@ -1,4 +1,8 @@
-"""Read an archive of images. Names in it are looked up in the archive itself; none becomes a path of the host."""
+"""Read an archive of images: ``docker load``.
+
+Taken are an OCI layout, with ``manifest.json`` or without, and the older folders of ``layer.tar``. Names in the archive
+are looked up in the archive itself; none becomes a path of the host.
+"""
 
 import asyncio
 import json

@@ -52,6 +52,11 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
+    def as_dict(self) -> dict[str, str]:
+        """As an index says it."""
+        named = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
+        return {key: value for key, value in named.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

@@ -6,9 +6,9 @@ cheap to repeat; the image and its names appear in one transaction at the end, s
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound
 from agent.engine.images import configs, manifests, reference
@@ -51,14 +51,12 @@ class Puller:
         platform: str,
         auth: Credentials | None,
         progress: Progress,
-        begun: Callable[[], object] = bool,
     ) -> ImageRecord:
         """See ``ImageService.pull``."""
         name = reference.parse(ref).with_default_tag()
         wanted = manifests.parse_platform(platform)
         async with self._registries.open(name.domain, name.path, auth) as repository:
             found = await _resolve(repository, name, wanted)
-            begun()
             progress({"status": f"Pulling from {name.path}", "id": name.digest or name.tag})
             before = self._ops.store.by_name(name)
             with self._ops.leases.hold() as lease:
@@ -73,6 +71,30 @@ class Puller:
         progress({"status": f"Status: {words} for {name.familiar}"})
         self._ops.tell("pull", name.familiar, name.familiar_name, record)
         return record
+
+    async def describe(self, ref: str, auth: Credentials | None) -> dict[str, Any]:
+        """Docker's DistributionInspect.
+
+        Raises:
+            NotFound: the registry has no such image or tag.
+        """
+        name = reference.parse(ref).with_default_tag()
+        async with self._registries.open(name.domain, name.path, auth) as repository:
+            fetched = await _manifest(repository, name)
+            parsed = manifests.parse(fetched.body, fetched.media_type)
+            if isinstance(parsed, Manifest):
+                await fetch(repository, parsed.config, self._ops.content, _silent)
+                config, _ = configs.parse_config(self._ops.content.read(parsed.config.digest))
+                keys = ("os", "architecture", "variant")
+                platforms = [{key: str(config[key]) for key in keys if config.get(key)}]
+            else:
+                platforms = [entry.platform.as_dict() for entry in parsed if entry.platform is not None]
+        descriptor = {
+            "mediaType": fetched.media_type,
+            "digest": digest_of(fetched.body),
+            "size": len(fetched.body),
+        }
+        return {"Descriptor": descriptor, "Platforms": platforms}
 
     async def _config(self, repository: Repository, manifest: Manifest, lease: Lease) -> tuple[bytes, list[str]]:
         ref = manifest.config
@@ -160,16 +182,7 @@ async def _resolve(repository: Repository, name: Reference, wanted: Platform) ->
     Raises:
         NotFound: in dockerd's words, which clients look for.
     """
-    ref = name.digest or name.tag
-    try:
-        fetched = await repository.manifest(ref)
-    except NotFound as error:
-        raise NotFound(f"manifest for {name.familiar} not found: {error}") from error
-    except Denied as error:
-        if not str(error).startswith("denied"):
-            raise
-        why = "repository does not exist or may require 'docker login'"
-        raise NotFound(f"pull access denied for {name.familiar_name}, {why}: {error}") from error
+    fetched = await _manifest(repository, name)
     digest = digest_of(fetched.body)
     if name.digest and digest != name.digest:
         raise Invalid(f"manifest verification failed for digest {name.digest}")
@@ -184,6 +197,19 @@ async def _resolve(repository: Repository, name: Reference, wanted: Platform) ->
         seen.add(chosen.digest)
         fetched = await _by_digest(repository, chosen)
     raise Invalid(f"indexes are nested more than {_INDEX_DEPTH} deep: refused")
+
+
+async def _manifest(repository: Repository, name: Reference) -> Fetched:
+    ref = name.digest or name.tag
+    try:
+        return await repository.manifest(ref)
+    except NotFound as error:
+        raise NotFound(f"manifest for {name.familiar} not found: {error}") from error
+    except Denied as error:
+        if not str(error).startswith("denied"):
+            raise
+        why = "repository does not exist or may require 'docker login'"
+        raise NotFound(f"pull access denied for {name.familiar_name}, {why}: {error}") from error
 
 
 async def _by_digest(repository: Repository, ref: BlobRef) -> Fetched:

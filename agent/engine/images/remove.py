@@ -5,12 +5,10 @@ last name. By an id: the image goes, if it has one name at most. A running conta
 stopped container or a second name unless forced.
 """
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from agent.engine.errors import Conflict
+from agent.engine.errors import Conflict, NotFound
 from agent.engine.images import reference
-from agent.engine.images.listing import boolean, has_labels
 from agent.engine.images.ops import Ops
 from agent.engine.images.reference import Reference
 from agent.engine.images.shapes import unix_seconds
@@ -141,19 +139,16 @@ def _one_name(names: list[Reference]) -> bool:
     return len(names) <= 1 or (len(tags) <= 1 and len({name.name for name in names}) == 1)
 
 
-async def prune(ops: Ops, filters: Mapping[str, list[str]], until: int | None) -> tuple[Rows, int]:
-    """Remove images that no container uses: those without a tag, or with ``dangling=false`` all.
+async def prune(ops: Ops, *, dangling: bool, matches: Callable[[dict[str, str], int], bool]) -> tuple[Rows, int]:
+    """Remove images that no container uses.
 
     Args:
-        until: only images made before this time, in seconds.
+        dangling: only those without a tag.
+        matches: whether an image with these labels, made at that time (ns), is meant.
 
     Returns:
         Docker's rows, and how many bytes that freed.
-
-    Raises:
-        Invalid: a filter's value makes no sense.
     """
-    dangling = boolean(filters, "dangling") is not False
     rows: Rows = []
     freed = 0
     async with ops.changing:
@@ -162,22 +157,15 @@ async def prune(ops: Ops, filters: Mapping[str, list[str]], until: int | None) -
             view = ops.store.view(image, names)
             if ops.store.images.find(image.id) is None or (not names and ops.store.children(image.id)):
                 continue
-            if until is not None and unix_seconds(view.created) >= until:
-                continue
-            if not has_labels(view.labels, filters.get("label", ())):
-                continue
-            if filters.get("label!") and any(has_labels(view.labels, [label]) for label in filters["label!"]):
-                continue
-            if dangling and view.repo_tags:
+            if (dangling and view.repo_tags) or not matches(view.labels, unix_seconds(view.created) * 10**9):
                 continue
             for ref in [name.familiar for name in names] or [image.id]:
                 try:
                     more, bytes_ = await _remove(ops, ref, force=False, prune=True)
-                except Conflict:
+                except (Conflict, NotFound):
                     continue
                 rows += more
                 freed += bytes_
-        if not dangling or not rows:
-            freed += (await collect(ops.content, ops.layers, ops.leases, ops.live)).bytes
-    ops.events.publish("image", "prune", "", {"reclaimed": str(freed)}, time.time_ns())
+        freed += (await collect(ops.content, ops.layers, ops.leases, ops.live)).bytes
+    ops.events.publish("image", "prune", "", {"reclaimed": str(freed)})
     return rows, freed

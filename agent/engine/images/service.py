@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.engine.errors import Invalid
 from agent.engine.events import EventBus
-from agent.engine.images import archive, commit, configs, importing, listing, reference, remove, shapes
+from agent.engine.images import archive, commit, configs, importing, listing, loading, reference, remove, shapes
 from agent.engine.images.configs import Json
 from agent.engine.images.ops import Ops
 from agent.engine.images.pull import Puller
@@ -158,26 +158,27 @@ class ImageService:
 
     # From and to elsewhere
 
-    async def pull(
-        self, ref: str, platform: str, auth: Credentials | None, progress: Progress, *, begun: Callable[[], None] = bool
-    ) -> Image:
+    async def pull(self, ref: str, platform: str, auth: Credentials | None, progress: Progress) -> Image:
         """Fetch an image by tag or digest; see ``pull.Puller``. Two pulls of one thing share the work.
 
         Args:
             platform: ``os/arch[/variant]``; empty for this host's.
-            progress: gets dockerd's progress objects.
-            begun: called once the manifest is here: an unknown image or tag has been refused by then.
+            progress: gets dockerd's progress objects, the first once an unknown image or tag would have been refused.
 
         Raises:
             NotFound: the registry has no such image or tag, or not for this platform.
             Unauthorized, Unavailable, Invalid, NoSpace, System: see the message. No name has moved.
         """
-        return self._ops.store.view(await self._puller.pull(ref, platform, auth, progress, begun))
+        return self._ops.store.view(await self._puller.pull(ref, platform, auth, progress))
 
     async def pull_all_tags(self, name: str, platform: str, auth: Credentials | None, progress: Progress) -> None:
         """Every tag of a repository, one after the other."""
         for tag in await self._registries.tags(reference.parse(name), auth):
             await self._puller.pull(f"{name}:{tag}", platform, auth, progress)
+
+    async def distribution(self, ref: str, auth: Credentials | None) -> Json:
+        """What a registry has under a name, without fetching it: Docker's DistributionInspect."""
+        return await self._puller.describe(ref, auth)
 
     async def push(self, name: str, tag: str, auth: Credentials | None, progress: Progress) -> None:
         """Send one tag, or with an empty tag all tags of the name.
@@ -197,8 +198,8 @@ class ImageService:
         return self._ops.store.view(record)
 
     async def load(self, chunks: AsyncIterable[bytes], progress: Progress) -> None:
-        """Images from an archive of ``docker save`` or an OCI layout; see ``archive.load``."""
-        await archive.load(self._ops, chunks, progress)
+        """Images from an archive of ``docker save`` or an OCI layout; see ``loading.load``."""
+        await loading.load(self._ops, chunks, progress)
 
     def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
         """An archive of images, in chunks; unknown names are refused before the first."""
@@ -282,9 +283,9 @@ class ImageService:
         """Untag, and delete what has no name left; see ``remove.remove``."""
         return await remove.remove(self._ops, ref, force=force, prune=prune)
 
-    async def prune(self, filters: Filters, until: int | None = None) -> tuple[Removed, int]:
+    async def prune(self, *, dangling: bool, matches: Callable[[dict[str, str], int], bool]) -> tuple[Removed, int]:
         """Remove images that nothing uses; see ``remove.prune``."""
-        return await remove.prune(self._ops, filters, until)
+        return await remove.prune(self._ops, dangling=dangling, matches=matches)
 
     def children(self, image_id: str) -> Images:
         """Images made from this one here; the build cache looks through them."""

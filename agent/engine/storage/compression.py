@@ -24,6 +24,7 @@ _MAGIC = {
     b"BZh": "bzip2",
 }
 LONGEST_MAGIC = 6
+_DAMAGE: tuple[type[Exception], ...] = (isal_zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError)
 
 
 class CorruptStream(Exception):
@@ -64,7 +65,7 @@ def inflated(read: Read) -> Iterator[bytes]:
         else:
             while piece := source.read(PIECE):
                 yield piece
-    except (isal_zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError) as error:
+    except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise CorruptStream(f"{kind}: {error}") from error
@@ -116,8 +117,10 @@ def _pieces(member: Any, data: bytes) -> Iterator[bytes]:
 
 
 def _zstd(source: _Source) -> Iterator[bytes]:
+    # The reader needs nothing but read().
+    file: Any = source
     reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(
-        source, read_size=_INPUT, read_across_frames=True
+        file, read_size=_INPUT, read_across_frames=True
     )
     while piece := reader.read(PIECE):
         yield piece

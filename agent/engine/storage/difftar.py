@@ -113,10 +113,12 @@ def _member(path: Path, name: str, info: os.stat_result) -> tarfile.TarInfo:
         member.linkname = str(path.readlink())
     elif member.ischr() or member.isblk():
         member.devmajor, member.devminor = os.major(info.st_rdev), os.minor(info.st_rdev)
+    headers: dict[str, str] = {}
     for key in sorted(os.listxattr(path, follow_symlinks=False)):
         if key.startswith(_KEPT_XATTRS) and not key.startswith("user.overlay."):
             value = os.getxattr(path, key, follow_symlinks=False)
-            member.pax_headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
+            headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
+    member.pax_headers = headers
     return member
 
 

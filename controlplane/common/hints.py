@@ -22,6 +22,7 @@ RING: Final = "longshore:hints"
 SEQ: Final = "longshore:hints:seq"
 EPOCH: Final = "longshore:hints:epoch"
 CHANNEL: Final = "longshore:hints:live"
+STATS: Final = "longshore:stats"
 LENGTH: Final = 10_000
 
 _PUSH: Final = """
@@ -97,3 +98,16 @@ def push(hint: dict[str, Any]) -> None:
         client().eval(_PUSH, 3, RING, SEQ, EPOCH, text, uuid.uuid4().hex, LENGTH, CHANNEL)
     except redis.RedisError as error:
         log.warning("hint lost", kind=hint.get("kind"), error=str(error))
+
+
+def stats(host_id: uuid.UUID, at: str, rows: list[list[Any]], host: dict[str, Any] | None) -> None:
+    """Samples of use, as they come: told to whoever looks on, kept nowhere.
+
+    Args:
+        rows: container id, CPU percent, memory, bytes received and sent. host: the host's own sample.
+    """
+    text = json.dumps({"host_id": str(host_id), "at": at, "rows": rows, "host": host}, default=str)
+    try:
+        client().publish(STATS, text)
+    except redis.RedisError as error:
+        log.warning("samples not told", error=str(error))

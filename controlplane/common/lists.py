@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.lookups import Exact
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -191,3 +193,19 @@ def by_id_or_name(prefix: str, words: Sequence[str]) -> Q:
     ids = [word for word in words if is_uuid(word)]
     names = [word for word in words if not is_uuid(word)]
     return Q(**{f"{prefix}_id__in": ids}) | Q(**{f"{prefix}__name__in": names})
+
+
+def by_labels(words: Sequence[str]) -> Q:
+    """`?label=a=b&label=c`: any of them; without a value it is enough that the label is there.
+
+    Raises:
+        Invalid: a label without a key.
+    """
+    found = Q()
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key:
+            raise invalid_field("/label", "bad_label", "A label's key must not be empty")
+        # The key is data: it may hold dots and double underscores, so it never becomes part of a lookup's name.
+        found |= Q(Exact(KeyTextTransform(key, "labels"), Value(value))) if equals else Q(labels__has_key=key)
+    return found

@@ -136,6 +136,11 @@ class ApiView(APIView):
             )
         )
 
+    def renote(self, target: Any, **about: Any) -> None:
+        """Say it anew, now that there is an order: the row that was noted for a refusal gives way."""
+        self._notes.clear()
+        self.note(target, **about)
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """REST framework's dispatch, with the action run inside idempotency, transaction and trail."""
         self.args, self.kwargs = args, kwargs

@@ -110,6 +110,5 @@ class RetryView(ApiView):
             raise NotFound("No such order")
         self.access.require(RIGHT[order.op], order.host_id, order.host.name)
         again = services.order_retry(order=order, actor=self.access.actor)
-        self._notes.clear()
-        self.note(order, order=again)
+        self.renote(order, order=again)
         return accepted(again)

@@ -31,7 +31,7 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
     mode = read_mode(request.network_mode)
     if mode.kind == "container":
         return _join(ops, mode.target)
-    networks = [(ops.catalogue.find(name), config) for name, config in request.wanted().items()]
+    networks = [(ops.catalogue.find(name), config) for name, config in request.wanted(ops.catalogue.name_of).items()]
     for network, config in networks:
         check_config(network, config)
         await ops.ensure_bridge(network)

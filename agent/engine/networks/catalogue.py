@@ -65,6 +65,13 @@ class Catalogue:
             raise NotFound(f"network {ref} not found")
         return record
 
+    def name_of(self, ref: str) -> str:
+        """The name of the network that is meant; of one that is not there, what was written."""
+        try:
+            return self.find(ref).name
+        except (NotFound, Invalid):
+            return ref
+
     async def ensure_predefined(self, link: str, binding: str) -> None:
         """Make the records of bridge, host and none where they are missing."""
         for name, driver in PREDEFINED.items():

@@ -31,7 +31,7 @@ async def connect(ops: Ops, network: NetworkRecord, container: ContainerRecord, 
     _check_mode(network, container)
     check_endpoints({network.name: config})
     check_config(network, config)
-    wanted = SandboxRequest.of(container).wanted()
+    wanted = SandboxRequest.of(container).wanted(ops.catalogue.name_of)
     one = ops.live.get(container.id)
     if one is not None:
         if network.name in one.endpoints:
@@ -54,7 +54,7 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
     """
     if network.driver == "host" or read_mode(container.network_mode).kind == "host":
         raise Denied(HOST)
-    wanted = SandboxRequest.of(container).wanted()
+    wanted = SandboxRequest.of(container).wanted(ops.catalogue.name_of)
     one = ops.live.get(container.id)
     if network.name not in wanted and (one is None or network.name not in one.endpoints):
         raise System(f"container {container.id} is not connected to network {network.name}")

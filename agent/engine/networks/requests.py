@@ -1,6 +1,6 @@
 """What a container's start asks of the networks, and what it gets. Values only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -64,19 +64,24 @@ class SandboxRequest:
         """Published ports, read."""
         return ports.requests(self.port_bindings, self.exposed, self.publish_all)
 
-    def wanted(self) -> dict[str, Json]:
-        """Networks to join: the mode's first, then the others by name."""
+    def wanted(self, name_of: Callable[[str], str] = str) -> dict[str, Json]:
+        """Networks to join: the mode's first, then the others by name.
+
+        Args:
+            name_of: from what a client wrote (a name, an id) to the network's name.
+        """
         mode = host.read_mode(self.network_mode)
         if mode.kind != "bridge":
             return {mode.target: dict(self.endpoints.get(mode.target) or {})}
-        given = {
-            ("bridge" if name == "default" else name): dict(config or {}) for name, config in self.endpoints.items()
-        }
+        first = name_of(mode.target)
+        given: dict[str, Json] = {}
+        for ref, config in self.endpoints.items():
+            given.setdefault(name_of("bridge" if ref == "default" else ref), {}).update(config or {})
         if not given:
-            given = {mode.target: {}}
-        if self.mac and mode.target in given:
-            given[mode.target].setdefault("MacAddress", self.mac)
-        return dict(sorted(given.items(), key=lambda item: (item[0] != mode.target, item[0])))
+            given = {first: {}}
+        if self.mac and first in given:
+            given[first].setdefault("MacAddress", self.mac)
+        return dict(sorted(given.items(), key=lambda item: (item[0] != first, item[0])))
 
     @property
     def names(self) -> str:

@@ -1,9 +1,10 @@
 """The firewall's rules in force: what ``firewall.py`` writes, applied. Called in worker threads."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from agent.engine.errors import System
+from agent.engine.kernel import conntrack
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import firewall
 from agent.engine.networks.firewall import BridgeRules, PortRule, RuleSet
@@ -44,6 +45,7 @@ class Rules:
             if ports:
                 home.nft.run(firewall.add_ports(self.table, ports))
                 self._set.ports |= set(ports)
+        _forget_udp(ports)
 
     def unpublish(self, home: Home, ports: Collection[PortRule]) -> None:
         """Take ports back; also when somebody flushed the table meanwhile."""
@@ -56,6 +58,7 @@ class Rules:
                 home.nft.run(firewall.delete_ports(self.table, known))
             except System:
                 home.nft.run(firewall.render(self._set))
+        _forget_udp(known)
 
     def restore(self, home: Home) -> bool:
         """Write the table again if somebody has removed or flushed it; whether that was needed."""
@@ -81,3 +84,10 @@ class Rules:
         home.nft.run(firewall.render(changed))
         self._set = changed
         self._installed = True
+
+
+def _forget_udp(ports: Iterable[PortRule]) -> None:
+    """Clients that go on sending follow the change. The thread is at home."""
+    numbers = {port.host_port for port in ports if port.protocol == "udp"}
+    if numbers:
+        conntrack.delete_udp(numbers)

@@ -200,11 +200,11 @@ class NetworkService:
 
     def endpoint_settings(self, container: ContainerRecord) -> dict[str, Json]:
         """``NetworkSettings.Networks`` of inspect."""
-        return views.endpoint_settings(container, self.sandbox(container.id))
+        return views.endpoint_settings(container, self.sandbox(container.id), self.ops.catalogue.name_of)
 
     def network_settings(self, container: ContainerRecord) -> Json:
         """``NetworkSettings`` of inspect, whole."""
-        return views.network_settings(container, self.sandbox(container.id))
+        return views.network_settings(container, self.sandbox(container.id), self.ops.catalogue.name_of)
 
     async def _keep_rules(self) -> None:
         rules = self.ops.rules

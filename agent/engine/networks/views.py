@@ -53,7 +53,9 @@ def _member(end: Endpoint, name: str) -> Json:
     return found
 
 
-def endpoint_settings(container: ContainerRecord, one: LiveSandbox | None) -> dict[str, Json]:
+def endpoint_settings(
+    container: ContainerRecord, one: LiveSandbox | None, name_of: Callable[[str], str]
+) -> dict[str, Json]:
     """``NetworkSettings.Networks``: as it is while the container runs, else what was asked."""
     if one is not None:
         return {name: end.settings() for name, end in one.endpoints.items()}
@@ -62,13 +64,15 @@ def endpoint_settings(container: ContainerRecord, one: LiveSandbox | None) -> di
     known = container.network.endpoints
     return {
         name: stopped(known[name]) if name in known else blank(config)
-        for name, config in SandboxRequest.of(container).wanted().items()
+        for name, config in SandboxRequest.of(container).wanted(name_of).items()
     }
 
 
-def network_settings(container: ContainerRecord, one: LiveSandbox | None) -> dict[str, Any]:
+def network_settings(
+    container: ContainerRecord, one: LiveSandbox | None, name_of: Callable[[str], str]
+) -> dict[str, Any]:
     """``NetworkSettings`` of inspect; the fields at its top are those of the default bridge."""
-    endpoints = endpoint_settings(container, one)
+    endpoints = endpoint_settings(container, one, name_of)
     on_bridge = endpoints.get("bridge") or blank(None)
     return {
         "Bridge": "",

@@ -47,6 +47,15 @@ async def test_several_at_once(bench: Bench, net: str) -> None:
     assert "02:42:00:00:00:99" in enter(one.netns_path, "ip addr show eth1")
 
 
+async def test_a_network_by_its_id(bench: Bench, net: str) -> None:
+    network = bench.service.find(net)
+    one = await bench.start("one", mode=network.id, endpoints={"net": {"Aliases": ["web"]}})
+    assert list(one.endpoints) == ["net"]
+    assert one.endpoints["net"]["Aliases"] == ["web", bench.record("one").id[:12]]
+    await bench.stop("one")
+    assert list(bench.service.endpoint_settings(bench.record("one"))) == ["net"]
+
+
 async def test_refusals(bench: Bench, net: str) -> None:
     await bench.start("one", mode=net)
     await bench.start("host", mode="host")

@@ -1,6 +1,7 @@
 """Published ports, from everywhere that they may and may not be reached. Ids are of the list of hostile inputs."""
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -176,6 +177,37 @@ async def test_udp(bench: Bench, namespace: Namespace, outside: Namespace, serve
     assert "echo hello" in await ask(outside.path, "10.99.0.1", 8080, ASK_UDP)
     assert "echo hello" in await ask(namespace.path, "127.0.0.1", 8080, ASK_UDP)
     assert "echo hello" in await ask(namespace.path, "::1", 8080, ASK_UDP)
+
+
+async def test_a_udp_client_follows_the_port(bench: Bench, outside: Namespace, servers: Servers) -> None:
+    def client() -> socket.socket:
+        with namespaces.entered(outside.path):
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            made.connect(("10.99.0.1", 8080))
+            made.settimeout(1)
+            return made
+
+    with namespaces.in_own_thread(client) as asking:
+        asking.send(b"before anybody listens")
+        one = await bench.start("one", ports=bound("8080:80/udp"))
+        await servers.serve(one.netns_path, 80, ECHO)
+        with contextlib.suppress(ConnectionRefusedError):
+            asking.send(b"to one")
+        asking.send(b"to one")
+        assert await asyncio.to_thread(asking.recv, 99) == b"echo to one"
+        await bench.start("between")
+        await bench.stop("one")
+        await bench.start("first")
+        two = await bench.start("two", ports=bound("8080:80/udp"))
+        assert two.endpoints["bridge"]["IPAddress"] != one.endpoints["bridge"]["IPAddress"]
+        await servers.serve(two.netns_path, 80, ECHO)
+        asking.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                asking.recv(99)
+        asking.settimeout(1)
+        asking.send(b"to two")
+        assert await asyncio.to_thread(asking.recv, 99) == b"echo to two"
 
 
 async def test_random_numbers(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """What a container's resolver knows: containers of its own user-defined networks, and no others."""
 
+import time
 from collections.abc import Callable, Iterable
 
 from agent.engine.networks.dns import Address, Names
@@ -34,3 +35,24 @@ def names_of(one: LiveSandbox, others: Iterable[LiveSandbox], name_of: Callable[
                         forward.setdefault(full, []).extend(addresses)
             backward |= dict.fromkeys(addresses, f"{name}.{end.network}")
     return Names(forward, backward)
+
+
+class Directory:
+    """``names_of`` for one sandbox, remembered: a query must not cost a walk over all containers.
+
+    Made anew when a container has come, gone or changed networks (``generation``), and after a second, for renames.
+    """
+
+    def __init__(self, make: Callable[[], Names], generation: Callable[[], int]) -> None:
+        self._make = make
+        self._generation = generation
+        self._made = (-1, 0.0)
+        self._names = Names({}, {})
+
+    def __call__(self) -> Names:
+        """The names now."""
+        generation, now = self._generation(), time.monotonic()
+        if generation != self._made[0] or now - self._made[1] > 1:
+            self._names = self._make()
+            self._made = (generation, now)
+        return self._names

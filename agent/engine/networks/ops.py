@@ -13,7 +13,7 @@ from agent.engine.networks import bridge
 from agent.engine.networks.catalogue import Catalogue
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.live import LiveSandbox
-from agent.engine.networks.names import names_of, needs_resolver
+from agent.engine.networks.names import Directory, names_of, needs_resolver
 from agent.engine.networks.ports import Ports
 from agent.engine.networks.resolver import Resolver
 from agent.engine.networks.rules import Rules
@@ -49,6 +49,8 @@ class Ops:
     rules: Rules
     ports: Ports
     live: dict[str, LiveSandbox] = field(default_factory=dict)
+    generation: int = 0
+    """Counts changes of who is on which network."""
     made: set[str] = field(default_factory=set)
     """Networks whose link is there."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -105,7 +107,8 @@ class Ops:
             fresh: false where an earlier engine may have served it.
         """
         if one.resolver is None and needs_resolver(one):
-            resolver = Resolver(lambda: names_of(one, self.live.values(), self.name_of), upstream)
+            names = Directory(lambda: names_of(one, self.live.values(), self.name_of), lambda: self.generation)
+            resolver = Resolver(names, upstream)
             await resolver.start(self.workers, one.path, fresh=fresh)
             one.resolver = resolver
 
@@ -126,6 +129,7 @@ class Ops:
         self.events.publish("network", action, record.id, {"name": record.name, "type": record.driver})
 
     def tell_endpoint(self, end: Endpoint, action: str, container_id: str) -> None:
-        """An event about a container on a network."""
+        """A container has come to a network or gone from it."""
+        self.generation += 1
         attributes = {"container": container_id, "name": end.network, "type": end.driver}
         self.events.publish("network", action, end.network_id, attributes)

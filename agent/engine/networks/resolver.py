@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +25,8 @@ TIMEOUT = 1.5
 """Of all servers together: an answer of SERVFAIL comes within two seconds."""
 AT_ONCE = 100
 """Forwarded queries of one container; more are refused at once."""
+A_SECOND = 2000
+"""Queries of one container by UDP that are read at all; a flood must not starve the engine's loop."""
 CONNECTIONS = 32
 IDLE = 10
 
@@ -84,6 +87,7 @@ class Resolver(asyncio.DatagramProtocol):
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections = 0
+        self._second, self._queries = 0, 0
 
     async def start(self, workers: NetWorkers, namespace: Path, *, fresh: bool) -> None:
         """Open the sockets and serve them.
@@ -110,6 +114,8 @@ class Resolver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """One query by UDP."""
+        if self._flooded():
+            return
         try:
             query = dns.parse(data)
         except dns.Malformed:
@@ -123,6 +129,11 @@ class Resolver(asyncio.DatagramProtocol):
             task = asyncio.get_running_loop().create_task(self._relay(query, addr))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _flooded(self) -> bool:
+        second = int(time.monotonic())
+        self._second, self._queries = second, self._queries + 1 if second == self._second else 1
+        return self._queries > A_SECOND
 
     def _send(self, query: Query, reply: bytes, addr: tuple[str, int]) -> None:
         if self._transport is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,9 @@ async def test_a_known_name_without_such_an_address_is_empty(bench: Bench, net: 
 
 async def test_a_rename_is_followed(bench: Bench, net: str) -> None:
     one = await bench.start("one", mode=net)
+    assert values(await ask(one.netns_path, "one")) == ["10.66.0.2"]
     await bench.containers.change(bench.record("one").id, name="renamed")
+    await asyncio.sleep(1.1)
     assert values(await ask(one.netns_path, "renamed")) == ["10.66.0.2"]
 
 
@@ -113,6 +116,29 @@ async def test_d1_malformed_queries_do_no_harm(bench: Bench, net: str) -> None:
                 asking.sendto(raw, ("127.0.0.11", 53))
 
     await asyncio.to_thread(namespaces.in_own_thread, send)
+    assert values(await ask(path, "one")) == ["10.66.0.2"]
+
+
+async def test_d1_a_flood_is_bounded(bench: Bench, net: str) -> None:
+    one = await bench.start("one", mode=net)
+    raw = DNSRecord.question("one").pack()
+    path = one.netns_path
+    assert path is not None
+
+    def flood() -> None:
+        with namespaces.entered(path), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.connect(("127.0.0.11", 53))
+            for _ in range(10_000):
+                asking.send(raw)
+
+    longest = 0.0
+    flooding = asyncio.create_task(asyncio.to_thread(namespaces.in_own_thread, flood))
+    while not flooding.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.001)
+        longest = max(longest, time.monotonic() - before)
+    assert longest < 0.5, "the loop goes on"
+    await asyncio.sleep(1)
     assert values(await ask(path, "one")) == ["10.66.0.2"]
 
 

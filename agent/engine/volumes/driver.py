@@ -10,7 +10,7 @@ class Driver(Protocol):
 
     name: str
 
-    def check(self, options: Mapping[str, str]) -> None:
+    def check(self, volume: str, options: Mapping[str, str]) -> None:
         """Refuse options that cannot be.
 
         Raises:

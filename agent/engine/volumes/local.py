@@ -65,18 +65,17 @@ class LocalDriver:
         self._root = root
         self._discarded = discarded
 
-    def check(self, options: Mapping[str, str]) -> None:
+    def check(self, volume: str, options: Mapping[str, str]) -> None:
         for key in sorted(options):
             if key not in OPTIONS:
-                raise Invalid(f'create: invalid option: "{key}"')
-        if options and not (options.get("type") or options.get("device")):
-            missing = "device" if "type" in options else "type"
-            raise Invalid(f'create: missing required option: "{missing}"')
+                raise Invalid(f'create {volume}: invalid option: "{key}"')
         device, kind, flags, _ = mount_arguments(options)
-        if flags & syscalls.MS_BIND and not Path(device).is_absolute():
-            raise Invalid(f"create: a bind needs an absolute device, not {device!r}")
-        if options and not kind and not flags & syscalls.MS_BIND:
-            raise Invalid('create: missing required option: "type"')
+        bind = bool(flags & syscalls.MS_BIND)
+        for missing in ("device",) * (not device) + ("type",) * (not kind and not bind):
+            if options:
+                raise Invalid(f'create {volume}: missing required option: "{missing}"')
+        if bind and not Path(device).is_absolute():
+            raise Invalid(f"create {volume}: a bind needs an absolute device, not {device!r}")
 
     def path(self, volume: str) -> Path:
         return self._root / volume / DATA

@@ -99,14 +99,17 @@ class VolumeService:
             check_name(name)
         unnamed = not name if anonymous is None else anonymous
         name = name or secrets.token_hex(32)
-        kind = self._driver(driver or self._local.name)
+        try:
+            kind = self._driver(driver or self._local.name)
+        except NotFound as error:
+            raise NotFound(f"create {name}: error looking up volume plugin {driver}: {error}") from error
         async with self._locks.hold(name):
             existing = self._volumes.find(name)
             if existing is not None:
                 if driver and existing.driver != driver:
                     raise Conflict(f"create {name}: conflict: volume name must be unique")
                 return existing
-            kind.check(given)
+            kind.check(name, given)
             try:
                 await asyncio.to_thread(kind.create, name)
             except OSError as error:

@@ -1,0 +1,214 @@
+"""What the engine says of itself, in Docker's words. Pure: facts in, JSON out.
+
+Docker Engine API: SystemVersion, SystemInfo, SystemDataUsage.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.engine.api import versions
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What does not change while the engine runs."""
+
+    engine_id: str
+    root: str
+    name: str
+    kernel: str
+    operating_system: str
+    os_version: str
+    architecture: str
+    machine: str
+    """The kernel's word for the architecture: x86_64."""
+    cpus: int
+    memory: int
+    cgroup_version: int
+    swap_limit: bool
+    runtime: str
+    runtime_version: str
+    conmon_version: str
+    init_version: str
+    seccomp: bool
+    build_time: str = "2026-01-01T00:00:00.000000000+00:00"
+    labels: Sequence[str] = ()
+    insecure: Sequence[str] = ()
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What changes."""
+
+    running: int
+    paused: int
+    stopped: int
+    images: int
+    descriptors: int
+    tasks: int
+    listeners: int
+    now: str
+    forwarding: bool
+    debug: bool
+
+
+def version(facts: Facts) -> Json:
+    """``GET /version``."""
+    newest, oldest = versions.text(versions.NEWEST), versions.text(versions.OLDEST)
+    return {
+        "Platform": {"Name": "Longshore"},
+        "Components": [
+            {
+                "Name": "Engine",
+                "Version": versions.ENGINE,
+                "Details": {
+                    "ApiVersion": newest,
+                    "Arch": facts.architecture,
+                    "BuildTime": facts.build_time,
+                    "Experimental": "false",
+                    "GitCommit": "",
+                    "GoVersion": "",
+                    "KernelVersion": facts.kernel,
+                    "MinAPIVersion": oldest,
+                    "Os": "linux",
+                },
+            },
+            {"Name": facts.runtime, "Version": facts.runtime_version, "Details": {"GitCommit": ""}},
+            {"Name": "conmon", "Version": facts.conmon_version, "Details": {"GitCommit": ""}},
+            {"Name": "docker-init", "Version": facts.init_version, "Details": {"GitCommit": ""}},
+        ],
+        "Version": versions.ENGINE,
+        "ApiVersion": newest,
+        "MinAPIVersion": oldest,
+        "GitCommit": "",
+        "GoVersion": "",
+        "Os": "linux",
+        "Arch": facts.architecture,
+        "KernelVersion": facts.kernel,
+        "BuildTime": facts.build_time,
+    }
+
+
+def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
+    """``GET /info``."""
+    found: Json = {
+        "ID": facts.engine_id,
+        "Containers": counts.running + counts.paused + counts.stopped,
+        "ContainersRunning": counts.running,
+        "ContainersPaused": counts.paused,
+        "ContainersStopped": counts.stopped,
+        "Images": counts.images,
+        "Driver": "overlay2",
+        "DriverStatus": [["Supports d_type", "true"], ["Native Overlay Diff", "true"]],
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "null"],
+            "Authorization": None,
+            "Log": ["json-file", "local", "none"],
+        },
+        "MemoryLimit": True,
+        "SwapLimit": facts.swap_limit,
+        "CpuCfsPeriod": True,
+        "CpuCfsQuota": True,
+        "CPUShares": True,
+        "CPUSet": True,
+        "PidsLimit": True,
+        "IPv4Forwarding": counts.forwarding,
+        "BridgeNfIptables": True,
+        "BridgeNfIp6tables": True,
+        "Debug": counts.debug,
+        "NFd": counts.descriptors,
+        "OomKillDisable": facts.cgroup_version == 1,
+        "NGoroutines": counts.tasks,
+        "SystemTime": counts.now,
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": str(facts.cgroup_version),
+        "NEventsListener": counts.listeners,
+        "KernelVersion": facts.kernel,
+        "OperatingSystem": facts.operating_system,
+        "OSVersion": facts.os_version,
+        "OSType": "linux",
+        "Architecture": facts.machine,
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": _registries(facts.insecure),
+        "NCPU": facts.cpus,
+        "MemTotal": facts.memory,
+        "GenericResources": None,
+        "DockerRootDir": facts.root,
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "Name": facts.name,
+        "Labels": list(facts.labels),
+        "ExperimentalBuild": False,
+        "ServerVersion": versions.ENGINE,
+        "Runtimes": {facts.runtime: {"path": facts.runtime}},
+        "DefaultRuntime": facts.runtime,
+        "Swarm": {
+            "NodeID": "",
+            "NodeAddr": "",
+            "LocalNodeState": "inactive",
+            "ControlAvailable": False,
+            "Error": "",
+            "RemoteManagers": None,
+        },
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "InitBinary": "docker-init",
+        "ContainerdCommit": {"ID": "", "Expected": ""},
+        "RuncCommit": {"ID": facts.runtime_version, "Expected": facts.runtime_version},
+        "InitCommit": {"ID": facts.init_version, "Expected": facts.init_version},
+        "SecurityOptions": _security(facts),
+        "Warnings": list(facts.warnings) or None,
+    }
+    if asked <= (1, 41):
+        found |= {"KernelMemory": False, "KernelMemoryTCP": False}
+    return found
+
+
+def _security(facts: Facts) -> list[str]:
+    options = ["name=seccomp,profile=default"] if facts.seccomp else []
+    return [*options, "name=cgroupns"] if facts.cgroup_version == 2 else options
+
+
+def _registries(insecure: Sequence[str]) -> Json:
+    return {
+        "AllowNondistributableArtifactsCIDRs": [],
+        "AllowNondistributableArtifactsHostnames": [],
+        "InsecureRegistryCIDRs": ["127.0.0.0/8", *(entry for entry in insecure if "/" in entry)],
+        "IndexConfigs": {
+            "docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True},
+            **{
+                entry: {"Name": entry, "Mirrors": [], "Secure": False, "Official": False}
+                for entry in insecure
+                if "/" not in entry
+            },
+        },
+        "Mirrors": [],
+    }
+
+
+def disk_usage(
+    *,
+    layers: int,
+    images: Sequence[Mapping[str, Any]],
+    containers: Sequence[Mapping[str, Any]],
+    volumes: Sequence[Mapping[str, Any]],
+    kinds: set[str],
+) -> Json:
+    """``GET /system/df``; kinds that are not asked for are left out."""
+    found: Json = {}
+    if "image" in kinds:
+        found |= {"LayersSize": layers, "Images": list(images)}
+    if "container" in kinds:
+        found["Containers"] = list(containers)
+    if "volume" in kinds:
+        found["Volumes"] = list(volumes)
+    if "build-cache" in kinds:
+        found |= {"BuildCache": None, "BuilderSize": 0}
+    return found

@@ -58,7 +58,7 @@ def parse_config(data: bytes) -> tuple[Json, list[str]]:
         raise Invalid("invalid image configuration: diff_ids are not digests")
     if len(diff_ids) > MAX_LAYERS:
         raise Invalid(f"max depth exceeded: the image has {len(diff_ids)} layers, at most {MAX_LAYERS} can be mounted")
-    inner = config.get("config") or {}
+    inner = {} if config.get("config") is None else config["config"]
     if not isinstance(inner, dict):
         raise Invalid("invalid image configuration: config is not an object")
     for key, kind in (("Env", list), ("Cmd", list), ("Entrypoint", list), ("Labels", dict), ("Volumes", dict)):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from agent.engine.errors import Denied, EngineError, Invalid, NotFound
+from agent.engine.errors import Denied, Invalid, NotFound
 from agent.engine.images import configs, manifests, reference
 from agent.engine.images.fetch import fetch
 from agent.engine.images.manifests import Manifest, Platform
@@ -129,18 +129,20 @@ class Puller:
                 missing.append(index)
             elif self._ops.content.has(ref.digest):
                 await self._ops.layers.add_blob(known, ref)
+        downloads = {
+            index: asyncio.create_task(self._download(repository, manifest.layers[index], progress))
+            for index in missing
+        }
         try:
-            async with asyncio.TaskGroup() as group:
-                downloads = {
-                    index: group.create_task(self._download(repository, manifest.layers[index], progress))
-                    for index in missing
-                }
-                for index in missing:
-                    await downloads[index]
-                    parent = stack[index - 1] if index else ""
-                    await self._extract(manifest.layers[index], diff_ids[index], stack[index], parent, progress)
-        except BaseExceptionGroup as group_error:
-            raise _first(group_error) from None
+            # In order: what lies below a bad layer is kept for the next attempt.
+            for index in missing:
+                await downloads[index]
+                parent = stack[index - 1] if index else ""
+                await self._extract(manifest.layers[index], diff_ids[index], stack[index], parent, progress)
+        finally:
+            for task in downloads.values():
+                task.cancel()
+            await asyncio.gather(*downloads.values(), return_exceptions=True)
 
     async def _download(self, repository: Repository, ref: BlobRef, progress: Progress) -> None:
         async with self._ops.busy.hold(ref.digest):
@@ -221,16 +223,3 @@ async def _by_digest(repository: Repository, ref: BlobRef) -> Fetched:
 
 def _silent(_: object) -> None:
     """Progress of what clients are not told about."""
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that a client should read, out of several that fell together."""
-    flat: list[BaseException] = []
-    pending: list[BaseException] = [group]
-    while pending:
-        error = pending.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            pending += error.exceptions
-        else:
-            flat.append(error)
-    return next((error for error in flat if isinstance(error, EngineError)), flat[0])

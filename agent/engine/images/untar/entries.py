@@ -261,7 +261,10 @@ def _copy(source: IO[bytes], out: IO[bytes], member: tarfile.TarInfo) -> None:
     sparse = member.issparse()
     left = member.size
     while left:
-        piece = source.read(min(left, _PIECE))
+        try:
+            piece = source.read(min(left, _PIECE))
+        except tarfile.ReadError:
+            piece = b""
         if not piece:
             raise BadArchive("unexpected EOF")
         left -= len(piece)

@@ -26,11 +26,13 @@ def namespace() -> Iterator[Namespace]:
 def outside(namespace: Namespace) -> Iterator[Namespace]:
     """Another host: a namespace joined to the engine's by a link, 10.99.0.1 (engine) and 10.99.0.2."""
     made = Namespace()
-    namespace.sh(f"ip link add out0 type veth peer name out0 netns {made.name}")
-    namespace.sh("ip addr add 10.99.0.1/24 dev out0; ip link set out0 up")
-    made.sh("ip addr add 10.99.0.2/24 dev out0; ip link set out0 up; ip route add default via 10.99.0.1")
-    yield made
-    made.remove()
+    try:
+        namespace.sh(f"ip link add out0 type veth peer name out0 netns {made.name}")
+        namespace.sh("ip addr add 10.99.0.1/24 dev out0; ip link set out0 up")
+        made.sh("ip addr add 10.99.0.2/24 dev out0; ip link set out0 up; ip route add default via 10.99.0.1")
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture

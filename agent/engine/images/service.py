@@ -315,5 +315,6 @@ def _named(name: str, tag: str) -> Reference | None:
 def open_stores(root: Path, database: Database) -> tuple[ContentStore, Layers, Snapshots]:
     """The stores below a data root, laid out as ``paths`` says."""
     content = ContentStore(root / "content")
-    layers = Layers(database, root / "layers", root / "tmp")
-    return content, layers, Snapshots(root / "snapshots", layers, root / "tmp")
+    tmp = root / "tmp" / "layers"
+    layers = Layers(database, root / "layers", tmp)
+    return content, layers, Snapshots(root / "snapshots", layers, tmp)

@@ -69,13 +69,14 @@ class Layers:
     """The folder of layers and its records."""
 
     def __init__(self, database: Database, folder: Path, tmp: Path) -> None:
-        """Drop folders that no record names: a crash left them."""
+        """Empty ``tmp``, which is ours alone, and drop folders that no record names: a crash left them."""
         self.folder, self._tmp = folder, tmp
         self.records: Repository[LayerRecord] = Repository(database, "layer", LayerRecord)
         self.fresh: set[str] = set()
         """Committed, and not yet part of an image: not to be collected."""
         (folder / EMPTY).mkdir(parents=True, exist_ok=True)
-        tmp.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(tmp, ignore_errors=True)
+        tmp.mkdir(parents=True)
         known = {self.name(record.id) for record in self.records} | {EMPTY}
         for entry in list(folder.iterdir()):
             if entry.name not in known:

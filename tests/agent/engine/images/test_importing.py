@@ -30,4 +30,4 @@ async def test_no_archive(stores, import_tar):
     with pytest.raises(NotFound, match="No such image: bad:latest"):
         stores.images.resolve("bad")
     assert not list(stores.content.digests())
-    assert not list((stores.root / "tmp").iterdir())
+    assert not list((stores.root / "tmp/layers").iterdir())

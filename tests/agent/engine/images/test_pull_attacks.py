@@ -44,7 +44,7 @@ async def refused(stores, fake, kind=Invalid, ref=":1", layers=0, auth=None) -> 
         await pull(stores, fake, ref, auth)
     assert stores.images.list() == []
     assert len(stores.layers.records) == layers
-    assert list((stores.root / "tmp").iterdir()) == []
+    assert list((stores.root / "tmp/layers").iterdir()) == []
     assert list(stores.content.incoming.iterdir()) == []
     return str(caught.value)
 

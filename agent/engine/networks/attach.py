@@ -13,7 +13,7 @@ from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.names import needs_resolver
-from agent.engine.networks.ops import HOST_HOSTS, HOST_RESOLV, Ops, read
+from agent.engine.networks.ops import HOST_HOSTS, HOST_RESOLV, Ops, host_resolv, read
 from agent.engine.networks.ports import Binding, PortRequest, shown
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.state.lookup import only_prefix
@@ -38,9 +38,7 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
     if any(line.endswith(requests.HOST_GATEWAY) for line in request.extra_hosts):
         await ops.ensure_bridge(ops.catalogue.find("bridge"))
     one = LiveSandbox(request.container_id, request.name, request.hostname, ops.paths.namespace(request.container_id))
-    resolv = hostfiles.wanted(
-        hostfiles.parse_resolv(read(HOST_RESOLV)), request.dns, request.dns_search, request.dns_options
-    )
+    resolv = hostfiles.wanted(host_resolv(), request.dns, request.dns_search, request.dns_options)
     async with AsyncExitStack() as undo:
         for network, config in networks:
             end = make_endpoint(ops, one, network, config)
@@ -49,7 +47,7 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
         await ops.workers.run(lambda home: _build(ops, home, one, request, resolv, mode.kind))
         undo.push_async_callback(ops.teardown, one)
         await one.start_relays(ops.workers)
-        await ops.start_resolver(one, resolv.nameservers)
+        await ops.start_resolver(one, request.dns)
         undo.pop_all()
     ops.live[one.container_id] = one
     for end in one.endpoints.values():

@@ -12,7 +12,7 @@ from agent.engine.networks.endpoint import SHORT_ID, Json
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
 from agent.engine.networks.live import LiveSandbox
-from agent.engine.networks.ops import HOST_RESOLV, Ops, read
+from agent.engine.networks.ops import Ops, host_resolv, read
 from agent.engine.networks.requests import SandboxRequest, check_endpoints
 from agent.engine.state.records import ContainerRecord, NetworkRecord
 
@@ -89,12 +89,12 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
         one.endpoints[network.name] = end
         given = container.host_config
         resolv = hostfiles.wanted(
-            hostfiles.parse_resolv(read(HOST_RESOLV)),
+            host_resolv(),
             given.get("Dns") or (),
             given.get("DnsSearch") or (),
             given.get("DnsOptions") or (),
         )
-        await ops.start_resolver(one, resolv.nameservers)
+        await ops.start_resolver(one, given.get("Dns") or ())
         await ops.workers.run(lambda _: _rewrite_hosts(ops, one, container, resolv))
     except BaseException:
         one.endpoints.pop(network.name, None)

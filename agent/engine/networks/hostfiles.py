@@ -67,6 +67,11 @@ def reachable(servers: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def upstream(host: Resolv, dns: Sequence[str]) -> tuple[str, ...]:
+    """Whom the engine's own resolver asks: it does so from where the engine is, so the host's loopback will do."""
+    return tuple(dns) or host.nameservers or FALLBACK
+
+
 def wanted(host: Resolv, dns: Sequence[str], search: Sequence[str], options: Sequence[str]) -> Resolv:
     """The host's settings, each replaced by what the container was given. A search of ``.`` means none."""
     chosen = tuple(search) or host.search

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from agent.engine.config import EngineConfig
 from agent.engine.events import EventBus
 from agent.engine.kernel import namespaces
 from agent.engine.kernel.networkers import Home, NetWorkers
-from agent.engine.networks import bridge
+from agent.engine.networks import bridge, hostfiles
 from agent.engine.networks.catalogue import Catalogue
 from agent.engine.networks.endpoint import Endpoint
+from agent.engine.networks.hostfiles import Resolv
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.names import Directory, names_of, needs_resolver
 from agent.engine.networks.ports import Ports
@@ -25,7 +27,18 @@ from agent.engine.state.repository import Containers
 log = logging.getLogger(__name__)
 
 HOST_RESOLV = Path("/etc/resolv.conf")
+SYSTEMD_RESOLV = Path("/run/systemd/resolve/resolv.conf")
+SYSTEMD_STUB = "127.0.0.53"
 HOST_HOSTS = Path("/etc/hosts")
+
+
+def host_resolv() -> Resolv:
+    """The resolvers of the engine's host. Where all it has is systemd's stub, those behind it, as dockerd does."""
+    found = hostfiles.parse_resolv(read(HOST_RESOLV))
+    if found.nameservers == (SYSTEMD_STUB,):
+        behind = hostfiles.parse_resolv(read(SYSTEMD_RESOLV))
+        return behind if behind.nameservers else found
+    return found
 
 
 def read(path: Path) -> str:
@@ -100,15 +113,18 @@ class Ops:
         options = bridge.read_options(network.id, network.options)
         return Wire(end, network.bridge, options.mtu, isolated=not options.icc)
 
-    async def start_resolver(self, one: LiveSandbox, upstream: tuple[str, ...], *, fresh: bool = True) -> None:
+    async def start_resolver(self, one: LiveSandbox, dns: Sequence[str], *, fresh: bool = True) -> None:
         """Serve names inside the sandbox, if it is on a network that has them.
 
         Args:
+            dns: servers that the container asked for.
             fresh: false where an earlier engine may have served it.
         """
         if one.resolver is None and needs_resolver(one):
             names = Directory(lambda: names_of(one, self.live.values(), self.name_of), lambda: self.generation)
-            resolver = Resolver(names, upstream)
+            servers = hostfiles.upstream(host_resolv(), dns)
+            # A container of internal networks alone must not carry data out by asking for names.
+            resolver = Resolver(names, lambda: () if all(end.internal for end in one.endpoints.values()) else servers)
             await resolver.start(self.workers, one.path, fresh=fresh)
             one.resolver = resolver
 

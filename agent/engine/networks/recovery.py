@@ -7,10 +7,10 @@ from pathlib import Path
 from agent.engine.errors import EngineError
 from agent.engine.kernel import namespaces, netlink
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import hostfiles, live, sandbox
+from agent.engine.networks import live, sandbox
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.live import LiveSandbox
-from agent.engine.networks.ops import HOST_RESOLV, Ops, read
+from agent.engine.networks.ops import Ops
 from agent.engine.networks.ports import PortRequest, parse_port
 from agent.engine.state.records import ContainerRecord
 
@@ -52,11 +52,7 @@ async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:
     except (EngineError, OSError) as error:
         log.error("published ports of %s could not be taken back: %s", record.name, error)
     try:
-        given = record.host_config
-        resolv = hostfiles.wanted(
-            hostfiles.parse_resolv(read(HOST_RESOLV)), given.get("Dns") or (), given.get("DnsSearch") or (), ()
-        )
-        await ops.start_resolver(one, resolv.nameservers, fresh=False)
+        await ops.start_resolver(one, record.host_config.get("Dns") or (), fresh=False)
     except (EngineError, OSError) as error:
         log.error("the resolver of %s could not be started again: %s", record.name, error)
 

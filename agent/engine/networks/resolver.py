@@ -75,14 +75,14 @@ def _open(home: Home, namespace: Path, fresh: bool) -> tuple[socket.socket, sock
 class Resolver(asyncio.DatagramProtocol):
     """Answers one container."""
 
-    def __init__(self, names: Callable[[], Names], upstream: Sequence[str]) -> None:
+    def __init__(self, names: Callable[[], Names], upstream: Callable[[], Sequence[str]]) -> None:
         """
         Args:
             names: what the container may see now.
             upstream: servers to ask, by address, from where the engine's process is.
         """
         self._names = names
-        self._upstream = [one for one in upstream if one != hostfiles.EMBEDDED]
+        self._upstream = upstream
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -162,8 +162,10 @@ class Resolver(asyncio.DatagramProtocol):
 
     async def _ask(self, query: Query, *, stream: bool) -> bytes:
         """The first good answer of the servers in turn, else SERVFAIL."""
-        patience = TIMEOUT / max(1, len(self._upstream))
-        for server in self._upstream:
+        # Our own address may have come into the host's resolv.conf: asking it would go round for ever.
+        servers = [one for one in self._upstream() if one != hostfiles.EMBEDDED]
+        patience = TIMEOUT / max(1, len(servers))
+        for server in servers:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(patience):
                     return await (_ask_stream(server, query) if stream else _ask_datagram(server, query))

@@ -39,6 +39,13 @@ def values(answer: DNSRecord) -> list[str]:
     return [str(record.rdata) for record in answer.rr]
 
 
+def ask_servers(bench: Bench, name: str, *servers: str) -> None:
+    """Let a container's resolver ask these and no others."""
+    resolver = bench.service.ops.live[bench.record(name).id].resolver
+    assert resolver is not None
+    resolver._upstream = lambda: servers
+
+
 @pytest.fixture
 async def net(bench: Bench) -> str:
     await bench.service.create({"Name": "net", "IPAM": {"Config": [{"Subnet": "10.66.0.0/24"}]}})
@@ -89,17 +96,25 @@ async def test_d1_only_names_of_shared_networks(bench: Bench, net: str) -> None:
     await bench.service.create({"Name": "other"})
     await bench.start("secret", mode="other")
     one = await bench.start("one", mode=net)
-    bench.service.ops.live[bench.record("one").id].resolver._upstream = []  # type: ignore[union-attr]
+    ask_servers(bench, "one")
     assert (await ask(one.netns_path, "secret")).header.rcode == RCODE.SERVFAIL
+
+
+async def test_d1_an_internal_network_asks_nobody_outside(bench: Bench) -> None:
+    await bench.service.create({"Name": "inner", "Internal": True})
+    one = await bench.start("one", mode="inner")
+    resolver = bench.service.ops.live[bench.record("one").id].resolver
+    assert resolver is not None
+    assert list(resolver._upstream()) == []
+    assert (await ask(one.netns_path, "secret.example.org")).header.rcode == RCODE.SERVFAIL
+    assert values(await ask(one.netns_path, "one")) == [one.endpoints["inner"]["IPAddress"]]
 
 
 async def test_d1_a_dead_server_is_servfail_in_time(bench: Bench, net: str) -> None:
     one = await bench.start("one", mode=net)
-    resolver = bench.service.ops.live[bench.record("one").id].resolver
-    assert resolver is not None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.9", 53))
-        resolver._upstream = ["127.0.0.9"]
+        ask_servers(bench, "one", "127.0.0.9")
         async with asyncio.timeout(2):
             assert (await ask(one.netns_path, "example.org")).header.rcode == RCODE.SERVFAIL
 
@@ -144,8 +159,6 @@ async def test_d1_a_flood_is_bounded(bench: Bench, net: str) -> None:
 
 async def test_upstream(bench: Bench, net: str) -> None:
     one = await bench.start("one", mode=net)
-    resolver = bench.service.ops.live[bench.record("one").id].resolver
-    assert resolver is not None
     seen = []
 
     class Server(asyncio.DatagramProtocol):
@@ -161,7 +174,7 @@ async def test_upstream(bench: Bench, net: str) -> None:
             self.transport.sendto(reply.pack(), addr)
 
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Server, local_addr=("127.0.0.10", 53))
-    resolver._upstream = ["127.0.0.10"]
+    ask_servers(bench, "one", "127.0.0.10")
     answer = await ask(one.netns_path, "nosuch.example.org")
     transport.close()
     assert answer.header.rcode == RCODE.NXDOMAIN

@@ -11,13 +11,18 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from controlplane.gateway.lifetime import Lifetime  # noqa: E402
-from controlplane.routing import SOCKETS, nowhere  # noqa: E402
+from controlplane.live.feed import FEED  # noqa: E402
+from controlplane.live.routes import BROWSERS  # noqa: E402
+from controlplane.orders.wait import PreferWait  # noqa: E402
+from controlplane.registry.app import application as registry  # noqa: E402
+from controlplane.routing import websocket  # noqa: E402
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-lifetime = Lifetime()
+lifetime = Lifetime(run=[FEED.run], heard=[BROWSERS.heard], last=[BROWSERS.close_all])
+rest = PreferWait(django_application)  # type: ignore[arg-type]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,6 +31,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         case "lifespan":
             await lifetime(receive, send)
         case "websocket":
-            await SOCKETS.get(scope["path"], nowhere)(scope, receive, send)
+            await websocket(scope, receive, send)
+        case _ if scope["path"] == "/v2" or scope["path"].startswith("/v2/"):
+            await registry(scope, receive, send)  # type: ignore[arg-type]
         case _:
-            await django_application(scope, receive, send)  # type: ignore[arg-type]
+            await rest(scope, receive, send)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from agent.link import reportshapes
 from agent.link.docker import Engine, EngineDown, EngineError
 from agent.link.facts import HostLoad
 from agent.link.inventory import Inventory
 from agent.link.reporter import Reporter
 from agent.protocol.reports import StatsReport
+from agent.protocol.samples import stats as samples_of
 
 EVERY_SECONDS: Final = 10.0
 _AT_ONCE: Final = 4
@@ -40,7 +40,7 @@ async def sample_for_ever(engine: Engine, reporter: Reporter) -> None:
 
         found = await asyncio.gather(*(read(engine_id) for engine_id in ids))
         now = {engine_id: sample for engine_id, sample in found if sample}
-        samples += [reportshapes.stats(engine_id, sample, before.get(engine_id)) for engine_id, sample in now.items()]
+        samples += [samples_of(engine_id, sample, before.get(engine_id)) for engine_id, sample in now.items()]
         before = now
         for start in range(0, len(samples), _PART):
             reporter.put("stats", items=samples[start : start + _PART])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import redis
@@ -22,23 +22,39 @@ Heard = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Lifetime:
-    """The ASGI lifespan. `also` hear every message of the bus too."""
+    """The ASGI lifespan.
 
-    def __init__(self, *also: Heard) -> None:
-        self._also = also
+    Args:
+        run: coroutines that live as long as the process. heard: told every message of the bus too. last: called when
+            the process is to end.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        heard: Sequence[Heard] = (),
+        last: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        self._run = run
+        self._heard = heard
+        self._last = last
 
     async def __call__(
         self, receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> None:
         await receive()
         HUB.loop = asyncio.get_running_loop()
-        listening = asyncio.create_task(self._listen())
+        tasks = [asyncio.create_task(self._listen()), *(asyncio.create_task(run()) for run in self._run)]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
         for connection in HUB.all():
             connection.close(1012, "the control plane is restarting")
+        for last in self._last:
+            last()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _listen(self) -> None:
@@ -46,7 +62,7 @@ class Lifetime:
             try:
                 async for message in bus.listen():
                     await heard(message)
-                    for one in self._also:
+                    for one in self._heard:
                         await one(message)
             except (redis.RedisError, OSError) as error:
                 log.warning("the bus is away", error=str(error))

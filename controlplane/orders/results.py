@@ -146,6 +146,7 @@ def _move(order: Order, states: Sequence[OrderState], to: OrderState, **changes:
 def _hint(order: Order, state: str, progress: dict[str, Any] | None) -> None:
     hints.order_changed(
         order_id=order.pk,
+        op=order.op,
         state=state,
         host_id=order.host_id,
         target={

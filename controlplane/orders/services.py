@@ -147,4 +147,4 @@ def _hint(order: Order) -> None:
         "id": str(order.target_id) if order.target_id else None,
         "name": order.target_name,
     }
-    hints.order_changed(order_id=order.pk, state=order.state, host_id=order.host_id, target=target)
+    hints.order_changed(order_id=order.pk, op=order.op, state=order.state, host_id=order.host_id, target=target)

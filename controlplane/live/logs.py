@@ -1,0 +1,272 @@
+"""`/ws/containers/{id}/logs`: one container's log, resumed by time and count, never ahead of what the page can take.
+
+A cut on the way to the host is healed here: the stream is opened anew at the last line's time, inclusive, and as many
+lines of exactly that time are skipped as were sent. A page that lost its own socket does the same with `from=<at>~<k>`.
+"""
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from controlplane.common import rights
+from controlplane.common.errors import EngineFailed, Invalid, NotFound, Refusal, Unavailable
+from controlplane.gateway.dial import HostStream, call_async, engine_refusal, open_stream
+from controlplane.live import target
+from controlplane.live.loglines import Line, Lines, NotFramed, engine_time
+from controlplane.live.socket import BAD_MESSAGE, Closed, Socket
+
+WINDOW: Final = 5_000
+"""Lines sent and not yet acknowledged, at most."""
+BATCH: Final = 64
+BATCH_SECONDS: Final = 0.05
+PATIENCE: Final = 2.0
+"""How long a full window holds the reader up, before the oldest lines that wait are dropped."""
+_BATCH_BYTES: Final = 128 * 1024
+_WAITING: Final = 5_000
+_WAITING_BYTES: Final = 1 << 20
+_HEAL_SECONDS: Final = 60.0
+_PAUSE: Final = 0.5
+_TAIL_MOST: Final = 100_000
+_FROM: Final = re.compile(r"([0-9TZ:.+-]{20,40})~(\d{1,9})")
+
+
+async def serve(socket: Socket, parts: Mapping[str, str], query: Mapping[str, str]) -> None:
+    """Send the log until its end, or until the page leaves."""
+    found = await target.container(socket, parts["id"], rights.CONTAINERS_LOGS)
+    view = _View(socket, found, query)
+    tasks = [asyncio.create_task(view.follow()), asyncio.create_task(view.send()), asyncio.create_task(view.read())]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+class _View:
+    """One page's log."""
+
+    def __init__(self, socket: Socket, found: target.Target, query: Mapping[str, str]) -> None:
+        self._socket = socket
+        self._target = found
+        self._stream = _choice(query.get("stream", ""))
+        self._query = _first_query(query)
+        # where the stream has come to: the last line's time, and how many lines of exactly that time came
+        self._at, self._count = _resume_point(query.get("from", ""))
+        self._skip = self._count
+        self._waiting: deque[Line] = deque()
+        self._bytes = 0
+        self._unacked = 0
+        self._paused = False
+        self._came = asyncio.Event()
+        self._went = asyncio.Event()
+
+    # From the host.
+
+    async def follow(self) -> None:
+        """Read the log, over cuts and restarts."""
+        lost_since: float | None = None
+        while True:
+            try:
+                opened = await self._open()
+                lost_since = None
+                await self._read_stream(opened)
+            except (Unavailable, NotFramed) as error:
+                lost_since = lost_since or time.monotonic()
+                if time.monotonic() - lost_since > _HEAL_SECONDS or not self._at:
+                    if isinstance(error, Refusal):
+                        raise
+                    raise EngineFailed("The engine's log cannot be read") from None
+                await asyncio.sleep(_PAUSE)
+                continue
+            await self._ended()
+
+    async def _open(self) -> HostStream:
+        query: dict[str, Any] = {
+            "follow": 1,
+            "timestamps": 1,
+            "stdout": int(self._stream != "e"),
+            "stderr": int(self._stream != "o"),
+        }
+        if self._at:
+            query |= {"since": engine_time(self._at), "tail": "all"}
+        else:
+            query |= self._query
+        self._skip = self._count
+        path = f"/containers/{self._target.engine_id}"
+        inspect = (await call_async(self._target.host_id, "GET", f"{path}/json")).json()
+        self._tty = bool(inspect["Config"].get("Tty"))
+        opened = await open_stream(self._target.host_id, "GET", f"{path}/logs", query=query)
+        if opened.status >= 400:
+            with suppress(Refusal):
+                await opened.close()
+            raise engine_refusal(opened.status, "The engine refuses its log")
+        return opened
+
+    async def _read_stream(self, opened: HostStream) -> None:
+        lines = Lines(self._tty)
+        resumed_at = self._at
+        try:
+            async for chunk in opened.chunks():
+                for line in lines.feed(chunk):
+                    if not self._seen_before(line, resumed_at):
+                        await self._take(line)
+            for line in lines.rest():
+                if not self._seen_before(line, resumed_at):
+                    await self._take(line)
+        finally:
+            await opened.close()
+
+    def _seen_before(self, line: Line, resumed_at: str) -> bool:
+        """Skip the lines of the time at which the stream was resumed that came already."""
+        if self._skip and line[0] == resumed_at:
+            self._skip -= 1
+            return True
+        return False
+
+    async def _take(self, line: Line) -> None:
+        if line[0] == self._at:
+            self._count += 1
+        else:
+            self._at, self._count = line[0], 1
+        end = time.monotonic() + PATIENCE
+        while len(self._waiting) >= _WAITING or self._bytes >= _WAITING_BYTES:
+            self._went.clear()
+            try:
+                async with asyncio.timeout(max(0.0, end - time.monotonic())):
+                    await self._went.wait()
+            except TimeoutError:
+                self._drop()
+        self._waiting.append(line)
+        self._bytes += len(line[2])
+        self._came.set()
+
+    def _drop(self) -> None:
+        """Let the older half of what waits go, with a mark where it stood."""
+        lost = 0
+        for _ in range(max(1, len(self._waiting) // 2)):
+            at, stream, text = self._waiting.popleft()
+            self._bytes -= len(text)
+            lost += int(at) if stream == "dropped" else 1
+        self._waiting.appendleft((str(lost), "dropped", ""))
+
+    async def _ended(self) -> None:
+        """The log's end: wait until it goes on, if ever."""
+        while self._waiting:
+            self._went.clear()
+            await self._went.wait()
+        now = await self._state()
+        if not now.get("Running"):
+            self._socket.put("end", exit_code=now.get("ExitCode"), at=now.get("FinishedAt"))
+        while not now.get("Running"):
+            await asyncio.sleep(_PAUSE * 2)
+            record = await target.again(self._target.id)
+            if record.engine_id != self._target.engine_id:
+                raise NotFound("The container was replaced")
+            if target.running(record):
+                now = await self._state()
+        self._socket.put("mark", kind="restarted", at=now.get("StartedAt") or datetime.now(UTC).isoformat())
+
+    async def _state(self) -> dict[str, Any]:
+        try:
+            answer = await call_async(self._target.host_id, "GET", f"/containers/{self._target.engine_id}/json")
+        except Unavailable:
+            return {"Running": True}
+        except NotFound:
+            self._socket.put("end", exit_code=self._target.exit_code)
+            raise Closed(1000, "the container was removed") from None
+        return dict(answer.json()["State"])
+
+    # To the page.
+
+    async def send(self) -> None:
+        """Send in batches, within the window."""
+        while True:
+            self._came.clear()
+            if not self._waiting or self._unacked >= WINDOW or self._paused:
+                await self._came.wait()
+                continue
+            if len(self._waiting) < BATCH:
+                await asyncio.sleep(BATCH_SECONDS)
+            batch: list[list[str]] = []
+            size = 0
+            while self._waiting and len(batch) < BATCH and size < _BATCH_BYTES and self._unacked < WINDOW:
+                at, stream, text = self._waiting[0]
+                if stream == "dropped":
+                    if batch:
+                        break
+                    self._waiting.popleft()
+                    self._socket.put("dropped", lines=int(at))
+                    continue
+                self._waiting.popleft()
+                self._bytes -= len(text)
+                self._unacked += 1
+                size += len(text)
+                batch.append([at, stream, text])
+            self._went.set()
+            if batch:
+                while not await self._socket.put_wait("lines", PATIENCE, n=len(batch), lines=batch):
+                    pass
+
+    async def read(self) -> None:
+        """Take acknowledgements."""
+        while True:
+            message = await self._socket.read()
+            if isinstance(message, bytes):
+                raise Closed(BAD_MESSAGE, "no bytes here")
+            match message["type"]:
+                case "ack":
+                    n = message.get("n")
+                    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
+                        raise Closed(BAD_MESSAGE, "ack needs a number")
+                    self._unacked = max(0, self._unacked - n)
+                case "pause":
+                    self._paused = True
+                case "resume":
+                    self._paused = False
+                case "pong":
+                    pass
+                case _:
+                    raise Closed(BAD_MESSAGE, "no such message")
+            self._came.set()
+
+
+def _first_query(query: Mapping[str, str]) -> dict[str, Any]:
+    tail = query.get("tail", "500")
+    if tail != "all" and not (tail.isdecimal() and int(tail) <= _TAIL_MOST):
+        raise Invalid(f"tail must be a number up to {_TAIL_MOST}, or all")
+    found: dict[str, Any] = {"tail": tail}
+    if query.get("since"):
+        found["since"] = _time(query["since"])
+    return found
+
+
+def _resume_point(text: str) -> tuple[str, int]:
+    if not text:
+        return "", 0
+    match = _FROM.fullmatch(text.replace(" ", "+"))
+    if match is None:
+        raise Invalid("from must be <at>~<k>")
+    _time(match[1])
+    return match[1], int(match[2])
+
+
+def _time(text: str) -> str:
+    try:
+        return engine_time(text.replace(" ", "+"))
+    except ValueError:
+        raise Invalid("not an RFC 3339 time") from None
+
+
+def _choice(text: str) -> str:
+    choices = {"": "", "stdout": "o", "stderr": "e", "o": "o", "e": "e"}
+    if text not in choices:
+        raise Invalid("stream must be stdout or stderr")
+    return choices[text]

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ _BLOCK = 1 << 18
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV}
 _LINK = 1 << 27
 
-Mounted = Callable[[ContainerRecord], Awaitable[Path]]
+Mounted = Callable[[ContainerRecord], contextlib.AbstractAsyncContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Archive:
     """Files of all containers.
 
     Args:
-        mounted: mounts a container's file system and tells where; idempotent.
+        mounted: the block in which a container's file system is mounted, and where.
         events: where ``archive-path``, ``extract-to-dir`` and ``export`` are told.
     """
 
@@ -73,23 +73,22 @@ class Archive:
         if record.state.alive and record.state.pid:
             yield Place(pid=record.state.pid)
             return
-        root = await self._mounted(record)
         binds = [
             {"source": mount.source, "destination": mount.destination}
             for mount in sorted(record.mounts, key=lambda mount: mount.destination)
             if mount.type in {"bind", "volume"} and mount.source and Path(mount.source).exists()
         ]
-        if not binds:
-            yield Place(root=str(root))
-            return
-        child = await _child(Place(root=str(root)), mode="view", binds=binds)
-        try:
-            assert child.stdout is not None
-            answer = await child.stdout.readline()
-            _check(answer, record, "/")
-            yield Place(pid=child.pid)
-        finally:
-            await _end(child)
+        async with self._mounted(record) as root:
+            if not binds:
+                yield Place(root=str(root))
+                return
+            child = await _child(Place(root=str(root)), mode="view", binds=binds)
+            try:
+                assert child.stdout is not None
+                _check(await child.stdout.readline(), record, "/")
+                yield Place(pid=child.pid)
+            finally:
+                await _end(child)
 
     async def stat(self, record: ContainerRecord, path: str) -> dict[str, Any]:
         """Docker's ContainerPathStat of a path.
@@ -128,15 +127,16 @@ class Archive:
 
     async def export(self, record: ContainerRecord) -> AsyncGenerator[bytes, None]:
         """The whole file system as a tar, without what is mounted in it."""
-        child = await _child(Place(root=str(await self._mounted(record))), mode="tar", path="/", name="")
-        try:
-            assert child.stdout is not None
-            _check(await child.stdout.readline(), record, "/")
-            self._events.publish("container", "export", record.id, record.event_attributes())
-            while data := await child.stdout.read(_BLOCK):
-                yield data
-        finally:
-            await _end(child)
+        async with self._mounted(record) as root:
+            child = await _child(Place(root=str(root)), mode="tar", path="/", name="")
+            try:
+                assert child.stdout is not None
+                _check(await child.stdout.readline(), record, "/")
+                self._events.publish("container", "export", record.id, record.event_attributes())
+                while data := await child.stdout.read(_BLOCK):
+                    yield data
+            finally:
+                await _end(child)
 
     async def write(
         self,

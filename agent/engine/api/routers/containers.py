@@ -9,9 +9,9 @@ from aiohttp import web
 from agent.engine.api import params
 from agent.engine.api.answers import empty, line, reply, stream
 from agent.engine.api.middleware import ends_with_client
+from agent.engine.api.schema.containers import inspection
 from agent.engine.containers.listing import FILTERS
 from agent.engine.errors import Invalid
-from agent.engine.state.records import ContainerRecord
 
 CONDITIONS = ("not-running", "next-exit", "removed")
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
@@ -28,10 +28,9 @@ class Exit(Protocol):
     def error(self) -> str: ...
 
 
-class Backend(Protocol):
-    """What these routes need; every one raises NotFound for a container that is not there."""
+class Verbs(Protocol):
+    """What these routes need of ``ContainerService``; every one raises NotFound for a container that is not there."""
 
-    def lookup(self, ref: str) -> ContainerRecord: ...
     async def create(self, name: str, body: Mapping[str, Any], platform: str) -> tuple[str, Sequence[str]]: ...
     async def start(self, ref: str) -> None: ...
     async def stop(self, ref: str, timeout: int | None, signal: str) -> None: ...
@@ -44,6 +43,11 @@ class Backend(Protocol):
     async def remove(self, ref: str, *, force: bool, volumes: bool, link: bool) -> None: ...
     async def prune(self, filters: params.Filters) -> tuple[Sequence[str], int]: ...
     def wait(self, ref: str, condition: str) -> Awaitable[Exit]: ...
+
+
+class Views(Protocol):
+    """What these routes need of ``api/backends.ContainerViews``."""
+
     async def inspect(self, ref: str, *, size: bool) -> dict[str, Any]: ...
     async def list(
         self, filters: params.Filters, *, everything: bool, limit: int, size: bool
@@ -54,9 +58,9 @@ class Backend(Protocol):
     def stats_stream(self, ref: str) -> AsyncGenerator[dict[str, Any], None]: ...
 
 
-def routes(backend: Backend) -> list[web.RouteDef]:
+def routes(verbs: Verbs, views: Views) -> list[web.RouteDef]:
     """The table."""
-    handlers = _Handlers(backend)
+    handlers = _Handlers(verbs, views)
     return [
         web.get("/containers/json", handlers.list),
         web.post("/containers/create", handlers.create),
@@ -79,12 +83,12 @@ def routes(backend: Backend) -> list[web.RouteDef]:
 
 
 class _Handlers:
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, verbs: Verbs, views: Views) -> None:
+        self._verbs, self._views = verbs, views
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         return reply(
-            await self._backend.list(
+            await self._views.list(
                 params.filters(request, allowed=FILTERS),
                 everything=params.flag(request, "all"),
                 limit=params.integer(request, "limit", parser="Atoi"),
@@ -94,9 +98,7 @@ class _Handlers:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         body = await params.json_body(request)
-        id_, warnings = await self._backend.create(
-            request.query.get("name", ""), body, request.query.get("platform", "")
-        )
+        id_, warnings = await self._verbs.create(request.query.get("name", ""), body, request.query.get("platform", ""))
         return reply({"Id": id_, "Warnings": warnings}, status=201)
 
     async def start(self, request: web.Request) -> web.StreamResponse:
@@ -105,39 +107,39 @@ class _Handlers:
             raise Invalid(
                 "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24"
             )
-        await self._backend.start(request.match_info["name"])
+        await self._verbs.start(request.match_info["name"])
         return empty()
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.stop(request.match_info["name"], _timeout(request), request.query.get("signal", ""))
+        await self._verbs.stop(request.match_info["name"], _timeout(request), request.query.get("signal", ""))
         return empty()
 
     async def restart(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.restart(request.match_info["name"], _timeout(request), request.query.get("signal", ""))
+        await self._verbs.restart(request.match_info["name"], _timeout(request), request.query.get("signal", ""))
         return empty()
 
     async def kill(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.kill(request.match_info["name"], request.query.get("signal", ""))
+        await self._verbs.kill(request.match_info["name"], request.query.get("signal", ""))
         return empty()
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.pause(request.match_info["name"])
+        await self._verbs.pause(request.match_info["name"])
         return empty()
 
     async def unpause(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.unpause(request.match_info["name"])
+        await self._verbs.unpause(request.match_info["name"])
         return empty()
 
     async def rename(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.rename(request.match_info["name"], request.query.get("name", ""))
+        await self._verbs.rename(request.match_info["name"], request.query.get("name", ""))
         return empty()
 
     async def update(self, request: web.Request) -> web.StreamResponse:
         body = await params.json_body(request)
-        return reply({"Warnings": await self._backend.update(request.match_info["name"], body) or None})
+        return reply({"Warnings": await self._verbs.update(request.match_info["name"], body) or None})
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
-        await self._backend.remove(
+        await self._verbs.remove(
             request.match_info["name"],
             force=params.flag(request, "force"),
             volumes=params.flag(request, "v"),
@@ -146,7 +148,7 @@ class _Handlers:
         return empty()
 
     async def prune(self, request: web.Request) -> web.StreamResponse:
-        removed, space = await self._backend.prune(params.filters(request, allowed=PRUNE_FILTERS))
+        removed, space = await self._verbs.prune(params.filters(request, allowed=PRUNE_FILTERS))
         return reply({"ContainersDeleted": removed or None, "SpaceReclaimed": space})
 
     @ends_with_client
@@ -155,7 +157,7 @@ class _Handlers:
         if condition not in CONDITIONS:
             raise Invalid(f'invalid condition: "{condition}"')
         # Registered before the head leaves: the client starts the container as soon as it has the head.
-        waiting = self._backend.wait(request.match_info["name"], condition)
+        waiting = self._verbs.wait(request.match_info["name"], condition)
         response = await stream(request)
         end = await waiting
         error = {"Message": end.error} if end.error else None
@@ -163,22 +165,23 @@ class _Handlers:
         return response
 
     async def inspect(self, request: web.Request) -> web.StreamResponse:
-        return reply(await self._backend.inspect(request.match_info["name"], size=params.flag(request, "size")))
+        found = await self._views.inspect(request.match_info["name"], size=params.flag(request, "size"))
+        return reply(inspection(found, request["version"]))
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
-        found = await self._backend.changes(request.match_info["name"])
+        found = await self._views.changes(request.match_info["name"])
         return reply([{"Path": path, "Kind": int(kind)} for path, kind in found] or None)
 
     async def top(self, request: web.Request) -> web.StreamResponse:
-        return reply(await self._backend.top(request.match_info["name"], request.query.get("ps_args", "")))
+        return reply(await self._views.top(request.match_info["name"], request.query.get("ps_args", "")))
 
     async def stats(self, request: web.Request) -> web.StreamResponse:
         name, one_shot = request.match_info["name"], params.flag(request, "one-shot")
         if not params.flag(request, "stream", True):
-            return reply(await self._backend.stats_once(name, one_shot=one_shot))
+            return reply(await self._views.stats_once(name, one_shot=one_shot))
         if one_shot:
             raise Invalid("cannot have stream=true and one-shot=true")
-        samples = self._backend.stats_stream(name)
+        samples = self._views.stats_stream(name)
         response = await stream(request)
         async with aclosing(samples):
             async for sample in samples:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from agent.engine.api import params
+from agent.engine.api import params, versions
 from agent.engine.api.answers import line, reply, stream
 from agent.engine.api.times import nanoseconds
 from agent.engine.errors import Invalid
@@ -36,8 +36,8 @@ class Backend(Protocol):
     @property
     def events(self) -> EventBus: ...
     def version(self) -> dict[str, Any]: ...
-    async def info(self) -> dict[str, Any]: ...
-    async def disk_usage(self, kinds: set[str]) -> dict[str, Any]: ...
+    async def info(self, version: versions.Version) -> dict[str, Any]: ...
+    async def disk_usage(self, kinds: set[str], version: versions.Version) -> dict[str, Any]: ...
     async def login(self, credentials: Mapping[str, Any]) -> str: ...
 
 
@@ -68,15 +68,14 @@ class _Handlers:
         return reply(self._backend.version())
 
     async def info(self, request: web.Request) -> web.StreamResponse:
-        found = await self._backend.info()
-        return reply(found)
+        return reply(await self._backend.info(request["version"]))
 
     async def disk_usage(self, request: web.Request) -> web.StreamResponse:
         kinds = set(request.query.getall("type", [])) or {"container", "image", "volume", "build-cache"}
         unknown = kinds - {"container", "image", "volume", "build-cache"}
         if unknown:
             raise Invalid(f"unknown object type: {sorted(unknown)[0]}")
-        return reply(await self._backend.disk_usage(kinds))
+        return reply(await self._backend.disk_usage(kinds, request["version"]))
 
     async def auth(self, request: web.Request) -> web.StreamResponse:
         status = await self._backend.login(await params.json_body(request))

@@ -1,5 +1,6 @@
 """Files in and out of a stopped container: shapes, refusals, links to the host, and what changes meanwhile."""
 
+import contextlib
 import io
 import os
 import stat
@@ -41,8 +42,9 @@ class Cast:
         self.events = EventBus()
         self.archive = Archive(self._mounted, self.events)
 
-    async def _mounted(self, _: ContainerRecord) -> Path:
-        return self.root
+    @contextlib.asynccontextmanager
+    async def _mounted(self, _: ContainerRecord) -> AsyncIterator[Path]:
+        yield self.root
 
     async def take(self, path: str, of: ContainerRecord | None = None) -> list[str]:
         return [f"{m.mode & 0o7777:o} {m.type.decode()} {m.name}" for m in await self.members(path, of)]

@@ -25,10 +25,10 @@ class Backend:
     def version(self) -> dict[str, Any]:
         return {"ApiVersion": "1.47"}
 
-    async def info(self) -> dict[str, Any]:
+    async def info(self, version: Any) -> dict[str, Any]:
         return {}
 
-    async def disk_usage(self, kinds: set[str]) -> dict[str, Any]:
+    async def disk_usage(self, kinds: set[str], version: Any) -> dict[str, Any]:
         return {"kinds": sorted(kinds)}
 
     async def login(self, credentials: Mapping[str, Any]) -> str:

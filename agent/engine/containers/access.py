@@ -1,0 +1,102 @@
+"""Every way into a container, built once: its log, its stdio, execs, files, samples, health.
+
+Nothing here starts or stops a container. What it needs to know of runs comes from the records, the events and the exit
+watcher.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from agent.engine.containers.archive import Archive
+from agent.engine.containers.attach import Attaching
+from agent.engine.containers.exec import Execs
+from agent.engine.containers.execspec import ProcessMaker
+from agent.engine.containers.health import HealthMonitor
+from agent.engine.containers.logs import Logs
+from agent.engine.containers.rotate import Rotator
+from agent.engine.containers.runs import Runs
+from agent.engine.containers.stats import Host, Stats
+from agent.engine.events import EventBus
+from agent.engine.kernel.cgroups import Hierarchy
+from agent.engine.kernel.inotify import Watcher
+from agent.engine.paths import Paths
+from agent.engine.runtime.base import Runtime
+from agent.engine.runtime.exits import Exits
+from agent.engine.state.locks import Locks
+from agent.engine.state.records import ContainerRecord
+from agent.engine.state.repository import Containers
+from agent.engine.storage.snapshots import Snapshots
+
+
+class Access:
+    """The ways into all containers.
+
+    Args:
+        paths: where everything lies.
+        containers: their records.
+        events: what happens.
+        runtime: for execs.
+        exits: knows when runs end.
+        hierarchy: the host's cgroups.
+        locks: the containers' own, so that a copy and a start do not meet.
+        snapshots: mounts their file systems.
+    """
+
+    def __init__(
+        self,
+        *,
+        paths: Paths,
+        containers: Containers,
+        events: EventBus,
+        runtime: Runtime,
+        exits: Exits,
+        hierarchy: Hierarchy,
+        locks: Locks,
+        snapshots: Snapshots,
+    ) -> None:
+        self._containers, self._locks, self._snapshots = containers, locks, snapshots
+        self._watcher = Watcher()
+        self.hierarchy = hierarchy
+        self.runs = Runs(events, containers.find, exits.wait)
+        self.logs = Logs(self._watcher)
+        self.attaching = Attaching(self.logs, self.runs, lambda id_: paths.bundle(id_) / "attach")
+        self.execs = Execs(runtime, events, containers.find, ProcessMaker(paths.bundle), paths.execs, exits.watch)
+        self.archive = Archive(self._mounted, events)
+        self.stats = Stats(Host.read(hierarchy), containers.find)
+        self._health = HealthMonitor(events, containers.find, containers.save, self.execs)
+        self._rotator = Rotator(self._running, lambda id_: paths.bundle(id_) / "ctl")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _running(self) -> list[ContainerRecord]:
+        return [record for record in self._containers if record.state.alive]
+
+    @contextlib.asynccontextmanager
+    async def _mounted(self, record: ContainerRecord) -> AsyncIterator[Path]:
+        if record.state.alive:
+            yield self._snapshots.merged(record.id)
+            return
+        async with self._locks.hold(record.id):
+            root = await self._snapshots.mount(record.id)
+            try:
+                yield root
+            finally:
+                now = self._containers.find(record.id)
+                if now is None or not now.state.alive:
+                    await self._snapshots.unmount(record.id)
+
+    def start(self) -> None:
+        """Begin health checks and log rotation, once the records say what really runs."""
+        self._tasks = [
+            asyncio.create_task(self._health.run(self._running()), name="health"),
+            asyncio.create_task(self._rotator.run(), name="log rotation"),
+        ]
+
+    async def close(self) -> None:
+        """End what runs for us; containers and detached execs go on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.execs.close()
+        self._watcher.close()

@@ -1,7 +1,7 @@
 """The engine's nftables table as text. Values to values, no IO.
 
-    raw          what comes from outside for 127/8 is dropped: bridges carry route_localnet, so that the host's loopback
-                 reaches published ports, and that must not open the loopback to neighbours
+    raw          what comes from outside for 127/8, or says that it is from there, is dropped: bridges carry
+                 route_localnet, so that the host's loopback reaches published ports, and that must not open it to others
     prerouting,  a published address is rewritten to the container's: ``published`` holds exact host addresses,
     output       ``published_any`` those of every local address. Not for a bridge whose containers may not talk to each
                  other: a rewritten packet would stay on the bridge, so the engine's relay answers there (TCP)
@@ -137,7 +137,7 @@ def render(rules: RuleSet) -> str:
         + _verdicts("into", [bridge.link for bridge in bridges], "into")
         + _verdicts("out_of", [bridge.link for bridge in bridges if bridge.internal], "out_of")
         + "  chain raw {\n    type filter hook prerouting priority raw; policy accept;\n"
-        + '    iifname != "lo" ip daddr 127.0.0.0/8 drop\n  }\n'
+        + '    iifname != "lo" ip daddr 127.0.0.0/8 drop\n    iifname != "lo" ip saddr 127.0.0.0/8 drop\n  }\n'
         + "  chain prerouting {\n    type nat hook prerouting priority dstnat; policy accept;\n"
         + "".join(f'    iifname "{bridge.link}" return\n' for bridge in bridges if not bridge.icc)
         + f"{DNAT}  }}\n"

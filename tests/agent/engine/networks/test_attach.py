@@ -113,3 +113,30 @@ async def test_it_is_fast(bench: Bench) -> None:
 def _request(number: int) -> SandboxRequest:
 
     return SandboxRequest(container_id=f"{number:064x}", name=f"fast{number}", hostname="fast")
+
+
+async def test_events(bench: Bench) -> None:
+    record = await bench.service.create({"Name": "net"})
+    await bench.start("one", mode="net")
+    await bench.stop("one")
+    await bench.service.remove("net")
+    container_id = bench.record("one").id
+    assert [
+        (event["Action"], event["Actor"]["ID"], event["Actor"]["Attributes"]) for event in bench.events.history()
+    ] == [
+        ("create", record.id, {"name": "net", "type": "bridge"}),
+        ("connect", record.id, {"container": container_id, "name": "net", "type": "bridge"}),
+        ("disconnect", record.id, {"container": container_id, "name": "net", "type": "bridge"}),
+        ("destroy", record.id, {"name": "net", "type": "bridge"}),
+    ]
+
+
+async def test_host_gateway(bench: Bench, namespace: Namespace) -> None:
+    await bench.service.create({"Name": "net"})
+    request = SandboxRequest(
+        container_id="a" * 64, name="one", hostname="one", network_mode="net", extra_hosts=("host:host-gateway",)
+    )
+    one = await bench.service.attach(request)
+    assert "172.17.0.1\thost\n" in one.hosts_path.read_text()
+    assert "172.17.0.1/16" in namespace.sh("ip addr"), "the address that was promised is there"
+    await bench.service.release(request.container_id)

@@ -27,6 +27,8 @@ def apply_changes(config: Json, changes: Sequence[str]) -> Json:
         copy.deepcopy(FIELDS) | copy.deepcopy({key: value for key, value in config.items() if value is not None}),
         StageScope(Globals({}, Platform(), "", "\\")),
     )
+    if not any(change.strip() for change in changes):
+        return state.config
     source = read("\n".join(changes).encode(), "change")
     for statement in source.statements:
         if statement.keyword.lower() not in ALLOWED:

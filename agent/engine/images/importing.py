@@ -86,7 +86,9 @@ async def import_image(
         except Invalid as error:
             raise Invalid(f"Error processing tar file(exit status 1): {error}") from error
         lease.add(layer.id)
-        made = configs.derive(None, config=config, created_ns=time.time_ns(), diff_id=layer.diff_id, comment=message)
+        made = configs.derive(
+            None, config=config, created_ns=time.time_ns(), diff_id=layer.diff_id, comment=message or "Imported from -"
+        )
         record = await ops.create(made, names=[name.with_default_tag()] if name else [], lease=lease)
     ops.tell("import", record.id, record.id, record)
     return record

@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import msgspec
-
 from agent.engine.containers.exec import Exec
 from agent.engine.errors import EngineError
 from agent.engine.events import EventBus, Lagging
@@ -152,18 +150,18 @@ class HealthMonitor:
             return
         container_id, action = event["Actor"]["ID"], event["Action"]
         if action == "start":
-            self._begin(container_id)
+            self._begin(container_id, fresh=True)
         elif action in {"die", "destroy"} and (task := self._tasks.pop(container_id, None)):
             task.cancel()
 
-    def _begin(self, container_id: str) -> None:
+    def _begin(self, container_id: str, *, fresh: bool = False) -> None:
         record = self._find(container_id)
         check = check_of(record.config) if record else None
         if check is None:
             return
         if old := self._tasks.get(container_id):
             old.cancel()
-        task = asyncio.create_task(self._watch(container_id, check), name=f"health of {container_id[:12]}")
+        task = asyncio.create_task(self._watch(container_id, check, fresh=fresh), name=f"health of {container_id[:12]}")
         self._tasks[container_id] = task
         task.add_done_callback(lambda done: self._forget(container_id, done))
 
@@ -173,8 +171,11 @@ class HealthMonitor:
         if not task.cancelled() and (error := task.exception()):
             log.error("health check of %s ended", container_id[:12], exc_info=error)
 
-    async def _watch(self, container_id: str, check: Check) -> None:
+    async def _watch(self, container_id: str, check: Check, *, fresh: bool) -> None:
         begun = time.monotonic()
+        record = self._find(container_id)
+        if fresh and record is not None and record.state.health != Health(STARTING):
+            await self._save(record.with_state(health=Health(STARTING)))
         while True:
             record = self._find(container_id)
             if record is None:
@@ -215,7 +216,7 @@ class HealthMonitor:
             return
         old = record.state.health or Health(STARTING)
         new = judged(old, result, check, starting=starting)
-        await self._save(msgspec.structs.replace(record, state=msgspec.structs.replace(record.state, health=new)))
+        await self._save(record.with_state(health=new))
         if new.status != old.status:
             self._events.publish("container", f"health_status: {new.status}", container_id, record.event_attributes())
 

@@ -1,7 +1,7 @@
 """The engine's nftables table as text. Values to values, no IO.
 
     raw          what comes from outside for 127/8, or says that it is from there, is dropped: bridges carry
-                 route_localnet, so that the host's loopback reaches published ports, and that must not open it to others
+                 route_localnet, so that the host's loopback reaches published ports; that must not open it to others
     prerouting,  a published address is rewritten to the container's: ``published`` holds exact host addresses,
     output       ``published_any`` those of every local address. Not for a bridge whose containers may not talk to each
                  other: a rewritten packet would stay on the bridge, so the engine's relay answers there (TCP)

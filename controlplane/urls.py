@@ -13,4 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("agent/v1/enrol", enrol),
     path("api/", include("controlplane.accounts.urls")),
     path("api/", include("controlplane.orders.urls")),
+    path("api/", include("controlplane.fleet.urls")),
+    path("api/", include("controlplane.containers.urls")),
 ]

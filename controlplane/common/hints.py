@@ -71,6 +71,7 @@ def order_changed(
     state: str,
     host_id: uuid.UUID,
     target: dict[str, Any],
+    op: str = "",
     progress: dict[str, Any] | None = None,
 ) -> None:
     """An order moved: told when the transaction commits."""
@@ -78,6 +79,7 @@ def order_changed(
         {
             "type": "order",
             "id": str(order_id),
+            "op": op,
             "state": state,
             "progress": progress,
             "target": target,

@@ -8,3 +8,9 @@ class ContainersConfig(AppConfig):
 
     name = "controlplane.containers"
     label = "containers"
+
+    def ready(self) -> None:
+        """Say what ends of orders mean here."""
+        from controlplane.containers.services.outcomes import register
+
+        register()

@@ -155,9 +155,15 @@ def wanted(scope: Scope) -> int:
     if not scope["path"].startswith("/api/"):
         return 0
     for name, value in scope["headers"]:
-        if name == b"prefer" and (found := _PREFER.search(value.decode("latin-1").lower())):
-            return int(found.group(1))
+        if name == b"prefer" and (seconds := seconds_of(value.decode("latin-1"))):
+            return seconds
     return 0
+
+
+def seconds_of(header: str) -> int:
+    """The N of a `Prefer` header with `wait=N`; 0 without."""
+    found = _PREFER.search(header.lower())
+    return int(found.group(1)) if found else 0
 
 
 class _Answer:

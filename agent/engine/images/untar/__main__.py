@@ -86,6 +86,7 @@ def _enter(root: str, pid: int) -> None:
     """Make the folder the root of all that this process can name."""
     if pid:
         fd = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY)
+        _no_more_imports()
         syscalls.setns(fd, syscalls.CLONE_NEWNS)
         os.close(fd)
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET)
@@ -93,10 +94,18 @@ def _enter(root: str, pid: int) -> None:
     if pid:
         return
     syscalls.mount(root, root, None, syscalls.MS_BIND | syscalls.MS_REC)
+    _no_more_imports()
     os.chdir(root)
     syscalls.pivot_root(".", ".")
     syscalls.umount(".", syscalls.MNT_DETACH)
     os.chdir("/")
+
+
+def _no_more_imports() -> None:
+    """From here on names lead into the container: nothing of Python's may be loaded from there."""
+    sys.path.clear()
+    sys.meta_path.clear()
+    sys.path_importer_cache.clear()
 
 
 def _check_floor(root: int, percent: int) -> None:

@@ -1,0 +1,55 @@
+"""One control plane a session, and one host on the peer's dockerd; tests that kill have their own."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.busybox import import_into
+from tests.link.stack import Stack
+from tests.peer import dockerd
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A short path, since sockets lie below it."""
+    path = Path(tempfile.mkdtemp(prefix="lnk-", dir="/var/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def engine(scratch: Path) -> Iterator[str]:
+    """An engine with the image `lnk-busybox`."""
+    (scratch / "peer").mkdir()
+    with dockerd(scratch / "peer") as socket:
+        import_into(socket, "lnk-busybox:1")
+        yield socket
+
+
+@pytest.fixture(scope="session")
+def stack(scratch: Path) -> Iterator[Stack]:
+    made = Stack(scratch / "cp")
+    made.root.mkdir()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def host(stack: Stack, engine: str) -> str:
+    """A host that is online."""
+    done = stack.enrol("web-1")
+    assert done.returncode == 0, done.stderr
+    stack.link("web-1", engine)
+    stack.online("web-1")
+    return "web-1"
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test has."""
+    return f"lnk-{uuid.uuid4().hex[:10]}"

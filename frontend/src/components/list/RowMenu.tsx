@@ -1,0 +1,43 @@
+import { Menu } from '@mantine/core'
+import { t } from '@lingui/core/macro'
+import { Fragment } from 'react'
+
+import { Button } from '@/components/Button'
+import { Icon } from '@/components/Icon'
+
+import type { MenuEntry } from './types'
+
+/** "Actions for db": the same verbs as on the object's page. */
+export function RowMenu({ name, groups, label }: { name: string; groups: MenuEntry[][]; label?: string }) {
+  const filled = groups.filter((group) => group.length > 0)
+  if (filled.length === 0) return null
+  return (
+    <Menu>
+      <Menu.Target>
+        <Button kind={label ? undefined : 'plain'} small square icon="more" label={label ?? t`Actions for ${name}`} />
+      </Menu.Target>
+      <Menu.Dropdown>
+        {filled.map((group, n) => (
+          <Fragment key={group[0]?.label}>
+            {n > 0 && <Menu.Divider />}
+            {group.map((entry) => (
+              <Menu.Item
+                key={entry.label}
+                className={entry.danger ? 'danger-item' : ''}
+                leftSection={entry.icon ? <Icon name={entry.icon} /> : undefined}
+                aria-disabled={entry.reason ? true : undefined}
+                title={entry.reason}
+                closeMenuOnClick={!entry.reason}
+                onClick={() => {
+                  if (!entry.reason) entry.onPick()
+                }}
+              >
+                {entry.label}
+              </Menu.Item>
+            ))}
+          </Fragment>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  )
+}

@@ -1,0 +1,144 @@
+import './logs.css'
+
+import { t } from '@lingui/core/macro'
+import { Trans } from '@lingui/react/macro'
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+
+import { Button, ButtonLink } from '@/components/Button'
+import { Check } from '@/components/Form'
+import { Failure } from '@/components/Fallbacks'
+import { Icon } from '@/components/Icon'
+import { plain } from '@/lib/ansi'
+import { count } from '@/lib/format'
+import { missing } from '@/lib/rights'
+import type { ContainerDetail } from '@/lib/types'
+
+import { useContainer } from '../ContainerPage'
+import { findLines, LogBuffer } from './buffer'
+import { LogLines, type LogLinesHandle } from './LogLines'
+import { openLog, type StreamState } from './stream'
+
+export function LogsTab() {
+  const row = useContainer()
+  if (!row) return null
+  const reason = missing('containers.logs', row.rights, row.host.name)
+  if (reason) return <Failure title={t`You may not read this log`} error={new Error(reason)} />
+  return <LogView key={row.id} row={row} />
+}
+
+function LogView({ row }: { row: ContainerDetail }) {
+  const [buffer] = useState(() => new LogBuffer())
+  const version = useSyncExternalStore(buffer.subscribe, buffer.snapshot)
+  const [state, setState] = useState<StreamState>({ kind: 'connecting' })
+  const [round, setRound] = useState(0)
+  const [options, setOptions] = useState({ timestamps: true, wrap: false, announce: false })
+  /** The number of the last line shown while paused. */
+  const [pausedAt, setPausedAt] = useState<number | null>(null)
+  const [words, setWords] = useState('')
+  const [match, setMatch] = useState(0)
+  const handle = useRef<LogLinesHandle>(null)
+  const running = row.state === 'running'
+
+  // A container that starts again writes to the same log: open it anew where it ended.
+  useEffect(() => {
+    const channel = openLog(row.id, buffer, setState)
+    return () => { channel.close(); }
+  }, [row.id, buffer, round, running])
+
+  const lines = useMemo(() => {
+    void version
+    return pausedAt === null ? buffer.lines : buffer.lines.filter((line) => line.n <= pausedAt)
+  }, [buffer, version, pausedAt])
+  const found = useMemo(() => findLines(lines, words), [lines, words])
+  const current = found.length === 0 ? 0 : Math.min(match, found.length - 1)
+  function step(by: number): void {
+    if (found.length === 0) return
+    const next = (current + by + found.length) % found.length
+    setMatch(next)
+    const index = found[next]
+    if (index !== undefined) handle.current?.show(index)
+  }
+  return (
+    <div className="log-page">
+      <div className="log-tools">
+        <div className="searchbox">
+          <Icon name="search" />
+          <input
+            className="input"
+            type="search"
+            role="searchbox"
+            aria-label={t`Search logs`}
+            placeholder={t`Search loaded lines`}
+            value={words}
+            onChange={(event) => {
+              setWords(event.target.value)
+              setMatch(0)
+            }}
+            onKeyDown={(event) => {
+              if (event.key === 'Enter') step(event.shiftKey ? -1 : 1)
+            }}
+          />
+          {words && (
+            <span className="in-field meta" role="status">
+              {found.length === 0 ? t`none` : t`${current + 1} of ${count(found.length)}`}
+            </span>
+          )}
+        </div>
+        <span className="group">
+          <Button square icon="up" label={t`Previous match`} onClick={() => { step(-1); }} />
+          <Button square icon="down" label={t`Next match`} onClick={() => { step(1); }} />
+        </span>
+        <span className="grow" />
+        <Check role="switch" label={t`Timestamps`} checked={options.timestamps} onChange={(timestamps) => { setOptions({ ...options, timestamps }); }} />
+        <Check role="switch" label={t`Wrap lines`} checked={options.wrap} onChange={(wrap) => { setOptions({ ...options, wrap }); }} />
+        <Check role="switch" label={t`Announce new lines`} checked={options.announce} onChange={(announce) => { setOptions({ ...options, announce }); }} />
+        <Button small icon={pausedAt === null ? 'pause' : 'play'} onClick={() => { setPausedAt(pausedAt === null ? buffer.total : null); }}>
+          {pausedAt === null ? t`Pause` : t`Resume`}
+        </Button>
+        <ButtonLink small square icon="download" label={t`Download logs`} href={`/api/containers/${row.id}/logs/?download=true`} download to="." />
+      </div>
+      <StreamNote state={state} onRetry={() => { setRound(round + 1); }} />
+      <LogLines ref={handle} name={row.name} lines={lines} total={buffer.total} dropped={buffer.dropped} options={options} words={words} current={found[current]} paused={pausedAt !== null} onJump={() => { setPausedAt(null); }} empty={state.kind !== 'connecting'} />
+      {options.announce && <Announcer buffer={buffer} />}
+    </div>
+  )
+}
+
+function StreamNote({ state, onRetry }: { state: StreamState; onRetry: () => void }) {
+  if (state.kind === 'lost') {
+    return (
+      <div className="banner grey-banner" role="status">
+        <Trans>The log is cut off. It goes on where it stopped as soon as the connection is back.</Trans>
+      </div>
+    )
+  }
+  if (state.kind !== 'failed') return null
+  return (
+    <div className="banner bad-banner" role="alert">
+      <Icon name="alert" />
+      <span className="grow">{state.words}</span>
+      <Button small kind="plain" onClick={onRetry}>
+        <Trans>Retry</Trans>
+      </Button>
+    </div>
+  )
+}
+
+/** Says a count and the last line each five seconds, for those who cannot see them run. */
+function Announcer({ buffer }: { buffer: LogBuffer }) {
+  const [said, setSaid] = useState('')
+  useEffect(() => {
+    let before = buffer.total
+    const timer = setInterval(() => {
+      const fresh = buffer.total - before
+      before = buffer.total
+      if (fresh > 0) setSaid(t`${fresh} new lines. Last: ${plain(buffer.lines.at(-1)?.text ?? '').slice(0, 200)}`)
+    }, 5000)
+    return () => { clearInterval(timer); }
+  }, [buffer])
+  return (
+    <span className="unseen" role="status">
+      {said}
+    </span>
+  )
+}

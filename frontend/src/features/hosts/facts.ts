@@ -1,0 +1,29 @@
+/** What hosts report under several names, read in one place. */
+import { t } from '@lingui/core/macro'
+
+import { bytes } from '@/lib/format'
+import type { Host } from '@/lib/types'
+
+const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '')
+
+export const engineOf = (host: Host): string => [text(host.engine.name), text(host.engine.version)].filter(Boolean).join(' ') || '–'
+export const agentOf = (host: Host): string => text(host.agent.version) || '–'
+export const cpusOf = (host: Host): number => Number(host.facts.cpus ?? host.facts.cpu_count ?? 0)
+export const memoryOf = (host: Host): number => Number(host.facts.memory ?? host.facts.memory_bytes ?? host.facts.memory_total ?? 0)
+export const fact = (host: Host, ...names: string[]): string => names.map((name) => text(host.facts[name])).find(Boolean) ?? '–'
+
+export function sizeOf(host: Host): string {
+  const cpus = cpusOf(host)
+  const memory = memoryOf(host)
+  return [cpus > 0 && (cpus === 1 ? t`1 CPU` : t`${cpus} CPUs`), memory > 0 && bytes(memory)].filter(Boolean).join(' · ')
+}
+
+/** In percent; undefined where it is not known. */
+export const memoryUse = (host: Host): number | undefined => (host.memory_bytes && memoryOf(host) ? (host.memory_bytes / memoryOf(host)) * 100 : undefined)
+export const diskUse = (host: Host): number | undefined => (host.disk?.total && host.disk.used !== undefined ? (host.disk.used / host.disk.total) * 100 : undefined)
+
+export function runningOf(host: Host): string {
+  const counts = host.counts ?? {}
+  const all = counts.total ?? counts.containers ?? counts.all
+  return all === undefined ? '' : `${String(counts.running ?? 0)}/${String(all)}`
+}

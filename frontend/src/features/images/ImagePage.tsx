@@ -1,0 +1,146 @@
+import { t } from '@lingui/core/macro'
+import { Trans } from '@lingui/react/macro'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+
+import { Ago, Copyable, Facts } from '@/components/bits'
+import { Button } from '@/components/Button'
+import { Bones, Trouble } from '@/components/Fallbacks'
+import { Page, Section } from '@/components/Page'
+import { bytes, shortId } from '@/lib/format'
+import { missing } from '@/lib/rights'
+import type { Image } from '@/lib/types'
+
+import { imageHistoryQuery } from './api/history'
+import { imageQuery } from './api/image'
+import { usedByQuery } from './api/used-by'
+import { askRemove, nameOf } from './remove'
+
+const rowsOf = <T,>(answer: T[] | { results: T[] } | undefined): T[] => (answer === undefined ? [] : Array.isArray(answer) ? answer : answer.results)
+
+export function ImagePage() {
+  const { id = '' } = useParams({ strict: false })
+  const { data: image, error, isPending, refetch } = useQuery(imageQuery(id))
+  const client = useQueryClient()
+  const crumbs = [{ label: t`Images`, to: '/images' }]
+  if (!image) {
+    return (
+      <Page title={t`Image`} crumbs={crumbs}>
+        {isPending ? <Bones /> : <Trouble error={error} title={t`The image could not be loaded`} retry={() => void refetch()} to="/images" label={t`All images`} />}
+      </Page>
+    )
+  }
+  return (
+    <Page
+      title={nameOf(image)}
+      focusKey={image.id}
+      crumbs={crumbs}
+      actions={
+        <Button small kind="danger-text" icon="trash" reason={missing('images.remove', image.rights)} onClick={() => void askRemove(client, image)}>
+          <Trans>Remove</Trans>
+        </Button>
+      }
+    >
+      <div className="split">
+        <div className="col">
+          <UsedBy id={image.id} />
+          <Layers id={image.id} />
+        </div>
+        <aside className="col" aria-label={t`Facts`}>
+          <Section title={t`About`}>
+            <Facts
+              rows={[
+                [t`References`, <span key="r" className="mono">{image.references.join('\n') || '–'}</span>],
+                [t`Id`, <Copyable key="i" text={image.digest} shown={shortId(image.digest)} label={t`Copy id`} />],
+                [t`Size`, bytes(image.size)],
+                [t`Platform`, [image.os, image.architecture].filter(Boolean).join('/') || '–'],
+                [t`Created`, <Ago key="c" at={image.created_at ?? image.built_at} />],
+                [t`Hosts`, <HostLinks key="h" image={image} />],
+              ]}
+            />
+          </Section>
+        </aside>
+      </div>
+    </Page>
+  )
+}
+
+function HostLinks({ image }: { image: Image }) {
+  return image.hosts.map((host, n) => (
+    <span key={host.id}>
+      {n > 0 && ', '}
+      <Link className="link" to="/hosts/$id" params={{ id: host.id }}>
+        {host.name}
+      </Link>
+    </span>
+  ))
+}
+
+function UsedBy({ id }: { id: string }) {
+  const { data, isPending } = useQuery(usedByQuery(id))
+  const users = rowsOf(data)
+  return (
+    <Section title={t`Used by`}>
+      {isPending && <Bones lines={2} />}
+      {data && users.length === 0 && (
+        <p className="muted">
+          <Trans>No container uses it.</Trans>
+        </p>
+      )}
+      {users.length > 0 && (
+        <table className="plain-table" aria-label={t`Used by`}>
+          <thead>
+            <tr>
+              <th scope="col">{t`Container`}</th>
+              <th scope="col">{t`State`}</th>
+              <th scope="col">{t`Host`}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {users.map((user) => (
+              <tr key={user.id}>
+                <td>
+                  <Link className="strong" to="/containers/$id" params={{ id: user.id }}>
+                    {user.name}
+                  </Link>
+                </td>
+                <td>{user.state}</td>
+                <td>{typeof user.host === 'string' ? user.host : user.host?.name}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Section>
+  )
+}
+
+function Layers({ id }: { id: string }) {
+  const { data, error, isPending } = useQuery(imageHistoryQuery(id))
+  return (
+    <Section title={t`Layers`}>
+      {isPending && <Bones lines={4} />}
+      {error && <p className="muted">{t`Not known now: ${error.message}`}</p>}
+      {data && (
+        <div className="table-scroll" role="region" aria-label={t`Layers`} tabIndex={0}>
+          <table className="plain-table" aria-label={t`Layers`}>
+            <thead>
+              <tr>
+                <th scope="col">{t`Instruction`}</th>
+                <th scope="col" className="num">{t`Size`}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rowsOf(data).map((step, n) => (
+                <tr key={n}>
+                  <td className="mono">{(step.CreatedBy ?? step.created_by ?? '').replace(/^\/bin\/sh -c (#\(nop\) +)?/, '')}</td>
+                  <td className="num">{bytes(step.Size ?? step.size ?? 0)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Section>
+  )
+}

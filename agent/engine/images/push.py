@@ -12,6 +12,7 @@ from agent.engine.images.ops import Ops
 from agent.engine.images.progress import Meter, Progress, short, step
 from agent.engine.images.reference import Reference
 from agent.engine.images.store import ImageRecord
+from agent.engine.images.together import together
 from agent.engine.registry.client import Registries, Repository
 from agent.engine.registry.keychain import Credentials
 from agent.engine.storage.layers import BlobRef
@@ -79,9 +80,8 @@ class _Push:
         with self._ops.leases.hold() as lease:
             lease.add(image.id, *image.chains, *image.manifests)
             body, media_type, blobs = await self._manifest(image, lease)
-            async with asyncio.TaskGroup() as group:
-                for layer, blob in reversed(list(zip(records, blobs, strict=True))):
-                    group.create_task(self._layer(short(layer.diff_id), blob))
+            pairs = reversed(list(zip(records, blobs, strict=True)))
+            await together(self._layer(short(layer.diff_id), blob) for layer, blob in pairs)
             config = BlobRef(image.id, self._ops.content.size(image.id), "")
             await self._blob(config, None)
             await self._repository.put_manifest(name.tag, body, media_type)

@@ -6,7 +6,7 @@ Source: OCI distribution spec 1.1; Docker Registry HTTP API V2. What arrives is 
 import ipaddress
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -89,15 +89,22 @@ class Registries:
                 yield repository
                 return
 
-    async def login(self, domain: str, credentials: Credentials) -> None:
-        """Try credentials, as ``docker login`` does.
+    async def login(self, given: Mapping[str, Any]) -> str:
+        """Try credentials, as ``docker login`` does: Docker's AuthConfig with ``serveraddress``.
+
+        Returns:
+            The words of success.
 
         Raises:
             Unauthorized: the registry refused them.
             Unavailable: it does not answer.
         """
-        async with self.open(domain or _HUB, "", credentials) as repository:
+        domain = re.sub(r"^https?://", "", str(given.get("serveraddress") or "")).partition("/")[0]
+        if domain in {"", "index.docker.io", _HUB_HOST}:
+            domain = _HUB
+        async with self.open(domain, "", Credentials.of(given)) as repository:
             await repository.check()
+        return "Login Succeeded"
 
     async def tags(self, reference: Any, credentials: Credentials | None) -> list[str]:
         """Every tag of a repository."""
@@ -128,6 +135,8 @@ class Repository:
             Unauthorized: they are not.
         """
         async with await self._request("GET", self._root) as response:
+            if response.status == 401:
+                raise Unauthorized(f"login attempt to {self._root} failed with status: 401 Unauthorized")
             if response.status != 200:
                 raise await _refusal(response, str(self._root))
 
@@ -168,7 +177,10 @@ class Repository:
 
     async def has_blob(self, digest: str) -> bool:
         """The repository has the blob."""
-        async with await self._request("HEAD", self._url("blobs", digest)) as response:
+        url = self._url("blobs", digest)
+        async with await self._request("HEAD", url) as response:
+            if response.status not in {200, 404}:
+                raise await _refusal(response, str(url))
             return response.status == 200
 
     async def begin_upload(self, mount: str = "", origin: str = "") -> URL | None:

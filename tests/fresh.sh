@@ -33,14 +33,15 @@ mount -t proc proc /proc
 cd /opt/longshore
 if [ $# -gt 0 ]; then exec "$@"; fi
 say() { printf '== %s\n' "$*"; }
+port=$((20000 + RANDOM % 10000))
 say "first run"
-time scripts/up --detach --hosts 1 --port 18470
-page() { .venv/bin/python -c 'import sys, urllib.request as u; sys.stdout.write(u.urlopen("http://127.0.0.1:18470" + sys.argv[1], timeout=10).read().decode())' "$1"; }
+time scripts/up --detach --hosts 1 --port $port
+page() { .venv/bin/python -c 'import sys, urllib.request as u; sys.stdout.write(u.urlopen(f"http://127.0.0.1:{sys.argv[2]}{sys.argv[1]}", timeout=10).read().decode())' "$1" $port; }
 page / | grep -q '<div id="root"' && say "the page is there"
 page /api/ready/ && echo
 say "second run"
 before=$(date +%s)
-scripts/up --detach --port 18470
+scripts/up --detach --port $port
 took=$(($(date +%s) - before))
 say "second run took $took s"
 [ $took -lt 20 ]

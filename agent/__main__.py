@@ -12,13 +12,12 @@ from agent import config
 
 def main(argv: list[str]) -> int:
     """Run one command; the exit code."""
-    args, rest = config.parser().parse_known_args(argv)
-    if args.command == "engine":
+    if argv[:1] == ["engine"]:
+        # Its options are the engine's own business.
         from agent.engine.daemon import main as engine
 
-        return int(engine([*args.rest, *rest]) or 0)
-    if rest:
-        config.parser().error(f"unrecognized arguments: {' '.join(rest)}")
+        return int(engine(argv[1:]) or 0)
+    args = config.parser().parse_args(argv)
     logging.basicConfig(level=os.environ.get("LONGSHORE_LOG_LEVEL", "INFO"), format="%(asctime)s %(name)s %(message)s")
     match args.command:
         case "run":

@@ -1,0 +1,339 @@
+"""The engine's composition root: builds each service once, recovers, serves, and shuts down in order.
+
+Start: lock the root, open the state, build, find out what is true and finish what was begun, serve. Shutdown (SIGTERM,
+SIGINT): stop serving, end what runs for clients, close. Containers run on either way.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import grp
+import logging
+import os
+import resource
+import signal
+import sys
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from aiohttp import web
+
+from agent.engine.api import backends, server
+from agent.engine.api.routers import absent, containers, distribution, exec, images, networks, streams, system, volumes
+from agent.engine.api.schema.system import Facts
+from agent.engine.config import MAX_SOCKET_PATH, EngineConfig
+from agent.engine.containers import recovery, security
+from agent.engine.containers.access import Access
+from agent.engine.containers.limits import Machine
+from agent.engine.containers.ops import Ops
+from agent.engine.containers.seccomp import FilterCache
+from agent.engine.containers.service import ContainerService
+from agent.engine.errors import EngineError, Invalid
+from agent.engine.events import EventBus
+from agent.engine.images.service import ImageService, open_stores
+from agent.engine.kernel import cgroups, files, machine, mounts, programs, syscalls
+from agent.engine.networks.service import NetworkService
+from agent.engine.paths import Paths
+from agent.engine.registry.client import Registries
+from agent.engine.runtime.conmon import Conmon
+from agent.engine.runtime.crun import Crun, choose
+from agent.engine.runtime.exits import Exits
+from agent.engine.state.db import Database
+from agent.engine.state.journal import Journal
+from agent.engine.state.locks import Locks
+from agent.engine.state.repository import Containers, Networks, Volumes
+from agent.engine.volumes.service import VolumeService
+
+log = logging.getLogger(__name__)
+
+THREADS = 16
+"""Workers for calls that block: one that waits for a disk must not hold up twenty starts."""
+LAST_WORK = 10.0
+"""Seconds that shutdown waits for what is under way."""
+
+
+class Engine:
+    """All parts of one engine, built and joined."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        """Take the root and build; nothing runs yet.
+
+        Raises:
+            Conflict: another engine has this root.
+            System: something that it needs is missing here.
+        """
+        self.config, self.paths = config, Paths.of(config)
+        for directory in self.paths.all():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.paths.root.chmod(0o700)
+        self._lock = files.lock(self.paths.lock)
+        check_root(self.paths.root)
+        self.database = Database(self.paths.database)
+        self.records = Containers(self.database)
+        self.events, self.locks, self.exits = EventBus(), Locks(), Exits()
+        self.hierarchy = cgroups.detect()
+        self.runtime = Crun(choose(config.runtime, self.hierarchy), self.paths.runtime, Conmon(self._place_conmon))
+        content, layers, self.snapshots = open_stores(self.paths.root, self.database)
+        self.registries = Registries(config.insecure_registries)
+        self.images = ImageService(
+            database=self.database,
+            content=content,
+            layers=layers,
+            snapshots=self.snapshots,
+            containers=self.records,
+            events=self.events,
+            registries=self.registries,
+        )
+        self.networks = NetworkService(
+            config=config,
+            paths=self.paths,
+            networks=Networks(self.database),
+            containers=self.records,
+            events=self.events,
+            locks=self.locks,
+        )
+        self.volumes = VolumeService(
+            paths=self.paths, volumes=Volumes(self.database), containers=self.records, events=self.events
+        )
+        self.ops = Ops(
+            config=config,
+            paths=self.paths,
+            hierarchy=self.hierarchy,
+            machine=this_machine(self.hierarchy),
+            containers=self.records,
+            journal=Journal(self.database),
+            locks=self.locks,
+            runtime=self.runtime,
+            exits=self.exits,
+            events=self.events,
+            images=self.images,
+            snapshots=self.snapshots,
+            networks=self.networks,
+            volumes=self.volumes,
+            filters=FilterCache(
+                config.seccomp_profile, self.paths.root / "seccomp", f"{self.runtime.name} {self.runtime.version}"
+            ),
+        )
+        self.containers = ContainerService(self.ops)
+        self.access = Access(
+            paths=self.paths,
+            containers=self.records,
+            events=self.events,
+            runtime=self.runtime,
+            exits=self.exits,
+            hierarchy=self.hierarchy,
+            locks=self.locks,
+            snapshots=self.snapshots,
+        )
+        self._runner: web.AppRunner | None = None
+
+    def _place_conmon(self, pid: int, container_id: str) -> None:
+        """Where a service manager's stop of the engine does not reach."""
+        group = f"{self.config.cgroup}/conmon/{container_id}"
+        controller = "" if self.hierarchy.version == 2 else "name=systemd"
+        directory = self.hierarchy.directory(group, controller)
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "cgroup.procs").write_text(str(pid))
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route of the API."""
+        services = backends.Services(
+            paths=self.paths,
+            containers=self.records,
+            events=self.events,
+            images=self.images,
+            snapshots=self.snapshots,
+            networks=self.networks,
+            volumes=self.volumes,
+            access=self.access,
+            lookup=self.containers.lookup,
+        )
+        views = backends.ContainerViews(services)
+        return [
+            *system.routes(backends.SystemViews(services, views, self.facts(), self.registries.login)),
+            *containers.routes(self.containers, views),
+            *streams.routes(views),
+            *exec.routes(views),
+            *images.routes(self.images, self.containers),
+            *distribution.routes(self.images),
+            *networks.routes(self.networks),
+            *volumes.routes(self.volumes),
+            *absent.routes(),
+        ]
+
+    def facts(self) -> Facts:
+        """What the engine says of itself."""
+        system_name, system_version = machine.operating_system()
+        id_file = self.paths.root / "engine-id"
+        if not id_file.exists():
+            files.write_durably(id_file, str(uuid.uuid4()).encode())
+        uname = os.uname()
+        return Facts(
+            engine_id=id_file.read_text(),
+            root=str(self.paths.root),
+            name=uname.nodename,
+            kernel=uname.release,
+            operating_system=system_name,
+            os_version=system_version,
+            architecture=machine.architecture(),
+            machine=uname.machine,
+            cpus=self.ops.machine.cpus,
+            memory=self.ops.machine.memory,
+            cgroup_version=self.hierarchy.version,
+            swap_limit=self.ops.machine.swap_limit,
+            runtime=self.runtime.name,
+            runtime_version=self.runtime.version,
+            conmon_version=programs.version("conmon"),
+            init_version=programs.version("catatonit"),
+            seccomp=True,
+            labels=self.config.labels,
+            insecure=self.config.insecure_registries,
+        )
+
+    async def recover(self) -> None:
+        """Find what is true and finish what was begun. Nothing is served before."""
+        intents = self.ops.journal.open_intents()
+        ends = recovery.ended_meanwhile(self.ops)
+        running = recovery.survivors(self.ops)
+        await recovery.undo_strangers(self.ops, running)
+        await self.volumes.recover(running)
+        await self.networks.recover(running)
+        await recovery.finish_intents(self.ops, intents)
+        await recovery.settle(self.ops, ends)
+
+    async def start(self) -> None:
+        """Recover, then serve."""
+        await self.recover()
+        self.access.start()
+        self._runner = await server.listen(server.application(self.routes()), self.config.socket)
+        if self.config.socket_group:
+            os.chown(self.config.socket, 0, grp.getgrnam(self.config.socket_group).gr_gid)
+
+    async def close(self) -> None:
+        """Stop serving and close, in order; containers run on."""
+        self.ops.closing = True
+        self.events.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for task in self.ops.restarts.values():
+            task.cancel()
+        if self.ops.tasks:
+            await asyncio.wait(tuple(self.ops.tasks), timeout=LAST_WORK)
+        await self.access.close()
+        await self.exits.close()
+        await self.networks.close()
+        self.snapshots.close()
+        self.database.close()
+        with contextlib.suppress(FileNotFoundError):
+            self.config.socket.unlink()
+
+
+def check_root(root: Path) -> None:
+    """Refuse a root where no container's layer can be.
+
+    Raises:
+        Invalid: it lies on overlayfs, whose upper directory the kernel refuses there.
+    """
+    if mounts.filesystem_of(root) == "overlay":
+        raise Invalid(f"{root} lies on overlayfs, which cannot hold layers: choose a root on ext4, xfs or tmpfs")
+
+
+def this_machine(hierarchy: cgroups.Hierarchy) -> Machine:
+    """CPUs and memory of the host, and what its cgroups can limit."""
+    online = Path("/sys/devices/system/cpu/online")
+    nodes = Path("/sys/devices/system/node/online")
+    memory = hierarchy.directory("/", "memory")
+    swap = hierarchy.version == 2 or (memory is not None and (memory / "memory.memsw.limit_in_bytes").exists())
+    return Machine(
+        cpus=os.cpu_count() or 1,
+        memory=machine.memory(),
+        online=online.read_text().strip() if online.exists() else "",
+        nodes=nodes.read_text().strip() if nodes.exists() else "0",
+        swap_limit=swap,
+        open_files=open_files(),
+    )
+
+
+def open_files() -> int:
+    """The most descriptors that a container can be allowed."""
+    if "CAP_SYS_RESOURCE" in security.own_capabilities():
+        return int(Path("/proc/sys/fs/nr_open").read_text())
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+async def serve(config: EngineConfig) -> None:
+    """Run one engine until it is told to stop."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    syscalls.set_child_subreaper()
+    engine = Engine(config)
+    try:
+        await engine.start()
+        # What has been built lives as long as the process: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        log.info("serving %s with %s %s", config.socket, engine.runtime.name, engine.runtime.version)
+        await stopping.wait()
+    finally:
+        await engine.close()
+
+
+def parse(argv: Sequence[str]) -> EngineConfig:
+    """The command line as a configuration.
+
+    Raises:
+        Invalid: the socket's path is too long for an address.
+    """
+    parser = argparse.ArgumentParser(prog="agent engine", description="Run the container engine.")
+    parser.add_argument("--root", type=Path, required=True, help="data root; not on overlayfs")
+    parser.add_argument("--socket", type=Path, required=True, help="where the Docker Engine API is served")
+    parser.add_argument("--netns", type=Path, help="network namespace for bridges, ports and rules")
+    parser.add_argument("--cgroup-parent", default="", help="parent cgroup (default: /longshore-<hash of root>)")
+    parser.add_argument("--socket-group", default="", help="group that may use the socket")
+    parser.add_argument("--runtime", default="", choices=["", "crun", "runc"], help="OCI runtime")
+    parser.add_argument("--default-capabilities", default="podman", choices=["podman", "docker"])
+    parser.add_argument("--insecure-registry", action="append", default=[], help="registry without TLS: host:port")
+    parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
+    parser.add_argument("--debug", action="store_true", help="log more")
+    options = parser.parse_args(argv)
+    socket = options.socket.absolute()
+    if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
+        raise Invalid(f"the socket's path is longer than {MAX_SOCKET_PATH} bytes: {socket}")
+    return EngineConfig(
+        root=options.root,
+        socket=socket,
+        netns=options.netns,
+        cgroup_parent=options.cgroup_parent,
+        socket_group=options.socket_group,
+        runtime=options.runtime,
+        default_capabilities=options.default_capabilities,
+        insecure_registries=tuple(options.insecure_registry),
+        labels=tuple(options.label),
+        debug=options.debug,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m agent engine``."""
+    try:
+        config = parse(sys.argv[1:] if argv is None else argv)
+        logging.basicConfig(
+            level=logging.DEBUG if config.debug else logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
+        asyncio.run(serve(config))
+    except EngineError as error:
+        sys.stderr.write(f"engine: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -37,6 +37,11 @@ def open_process(pid: int, ticks: int = 0) -> int | None:
     return descriptor
 
 
+def close(descriptor: int) -> None:
+    """Let go of a descriptor."""
+    os.close(descriptor)
+
+
 def send(descriptor: int, number: int) -> bool:
     """Signal exactly this process. False where it has ended."""
     try:

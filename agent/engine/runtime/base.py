@@ -5,6 +5,7 @@ attach and nothing is lost), ``start`` lets the program run, ``Exits.wait`` tell
 remains away.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,17 @@ Json = Mapping[str, Any]
 
 class RuntimeRefused(EngineError):
     """The OCI runtime could not do it; ``str(error)`` holds its own words."""
+
+
+def spoken(text: str) -> str:
+    """The runtime's last message, from its JSON log lines or plain stderr."""
+    messages: list[str] = []
+    for line in text.strip().splitlines():
+        try:
+            messages.append(json.loads(line)["msg"])
+        except (ValueError, KeyError, TypeError):
+            messages.append(line)
+    return messages[-1] if messages else "no message"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from agent.engine.errors import System
 from agent.engine.kernel import files, pidfd
-from agent.engine.runtime.base import ExecSpec, Launch, Processes, RuntimeRefused
+from agent.engine.runtime.base import ExecSpec, Launch, Processes, RuntimeRefused, spoken
 
 DEADLINE = 60.0
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC0"}
@@ -163,7 +163,7 @@ class Conmon:
                 raise
         if answer.pid <= 0:
             await asyncio.to_thread(process.wait)
-            raise RuntimeRefused(answer.message or "the runtime gave no reason")
+            raise RuntimeRefused(spoken(answer.message))
         # From here on the exit watcher reaps it, by pid.
         process.returncode = 0
         return Processes(answer.pid, pidfd.start_ticks(answer.pid), process.pid, ticks)

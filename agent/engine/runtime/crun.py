@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent.engine.errors import System
 from agent.engine.kernel import cgroups
-from agent.engine.runtime.base import ExecSpec, Json, Launch, Processes, RuntimeRefused
+from agent.engine.runtime.base import ExecSpec, Json, Launch, Processes, RuntimeRefused, spoken
 from agent.engine.runtime.conmon import Conmon
 
 log = logging.getLogger(__name__)
@@ -51,17 +51,6 @@ def crun_refuses(hierarchy: cgroups.Hierarchy) -> str:
     if hierarchy.version == 1 and unified.exists() and (free := unified.read_text().split()):
         return f"refuses this hybrid cgroup host: {', '.join(free)} not mounted as v1"
     return ""
-
-
-def spoken(text: str) -> str:
-    """The runtime's last message, from its JSON log lines or plain stderr."""
-    messages: list[str] = []
-    for line in text.strip().splitlines():
-        try:
-            messages.append(json.loads(line)["msg"])
-        except (ValueError, KeyError, TypeError):
-            messages.append(line)
-    return messages[-1] if messages else "no message"
 
 
 class Crun:

@@ -68,6 +68,11 @@ class Exits:
         task = self._tasks.get(container_id)
         return await asyncio.shield(task) if task else None
 
+    def forget(self, container_id: str) -> None:
+        """Stop watching a run that is undone."""
+        if (task := self._tasks.get(container_id)) is not None:
+            task.cancel()
+
     def _forget(self, container_id: str, task: "asyncio.Task[Exit]") -> None:
         if self._tasks.get(container_id) is task:
             del self._tasks[container_id]

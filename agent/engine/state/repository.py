@@ -104,6 +104,14 @@ class Repository(Generic[R]):
         """Take into memory what a transaction of the caller's has stored by ``put``."""
         self._place(record.id, record)
 
+    def dropping(self, id_: str) -> Statement:
+        """The statement that deletes a record, for a transaction of the caller's; see ``forget``."""
+        return (DROP, (self.kind, id_))
+
+    def forget(self, id_: str) -> None:
+        """Drop a record from memory, where the caller's own transaction has deleted it."""
+        self._place(id_, None)
+
     def put(self, record: R) -> Statement:
         """The statement that stores a record, for a transaction of the caller's."""
         return (PUT, (self.kind, record.id, self._encoder.encode(record)))

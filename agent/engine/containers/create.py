@@ -1,0 +1,160 @@
+"""Make a container: its record, its writable layer, its volumes. Nothing runs yet.
+
+Docker Engine API: ContainerCreate. All of the request is judged before anything is made; the record appears, whole,
+with the commit that closes the intent.
+"""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from agent.engine.containers import config as configs
+from agent.engine.containers import hostconfig, limits, mounts, names, security
+from agent.engine.containers.ops import Image, Ops
+from agent.engine.errors import Conflict, Invalid
+from agent.engine.networks import ports, requests
+from agent.engine.networks.requests import SandboxRequest
+from agent.engine.state.records import ContainerRecord, MountPoint
+
+Json = dict[str, Any]
+
+_OWN_KEYS = frozenset({"HostConfig", "NetworkingConfig", "Platform", "Name"})
+
+
+def plan(
+    ops: Ops, container_id: str, name: str, body: Mapping[str, Any], image: Image
+) -> tuple[ContainerRecord, list[str]]:
+    """The record that the request means, and warnings. Makes nothing.
+
+    Raises:
+        Invalid: naming what cannot be.
+    """
+    for key, value in body.items():
+        if key not in configs.KEYS and key not in _OWN_KEYS and value:
+            raise Invalid(f"the option {key} is not known: {value!r}")
+    config = configs.completed(body, image.defaults, container_id)
+    host = hostconfig.completed(
+        body.get("HostConfig"),
+        cgroup_version=ops.hierarchy.version,
+        shm_size=ops.config.shm_size,
+        runtime=ops.runtime.name,
+    )
+    if host["UTSMode"] == "host" and body.get("Hostname"):
+        raise Invalid("conflicting options: hostname and the UTS mode")
+    if host["NetworkMode"] == "host" or host["UTSMode"] == "host":
+        config["Hostname"] = body.get("Hostname") or os.uname().nodename
+    warnings = limits.check(host, ops.machine)
+    security.sysctls(host)
+    security.device_rules(host["DeviceCgroupRules"])
+    points = mounts.collect(host, config)
+    program, arguments = configs.command(config)
+    endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+    record = ContainerRecord(
+        id=container_id,
+        name=name,
+        created_ns=time.time_ns(),
+        path=program,
+        args=arguments,
+        config=config,
+        host_config=host,
+        image_id=image.id,
+        image_ref=config["Image"],
+        chain_id=image.chain_id,
+        endpoints_config={key: value or {} for key, value in endpoints.items()},
+        mounts=points,
+        log_path=str(ops.paths.log(container_id)),
+    )
+    _check_network(record)
+    return record, warnings
+
+
+def _check_network(record: ContainerRecord) -> None:
+    request = SandboxRequest.of(record)
+    requests.check_endpoints(request.endpoints)
+    requests.split_extra_hosts(request.extra_hosts, "127.0.0.1")
+    for bindings in request.port_bindings.values():
+        for binding in bindings or ():
+            text = (binding.get("HostPort") or "").partition("-")[0]
+            if text and not (text.isdigit() and int(text) <= 65535):
+                raise Invalid(f'invalid port specification: "{binding["HostPort"]}"')
+    with contextlib.suppress(KeyError):
+        ports.requests(request.port_bindings, (), False)
+
+
+async def create(
+    ops: Ops, name: str, body: Mapping[str, Any], image: Image, *, managed: bool = False
+) -> tuple[ContainerRecord, list[str]]:
+    """Make the container.
+
+    Raises:
+        Invalid: the request cannot be.
+        Conflict: the name is taken.
+        NoSpace, System: nothing is left.
+    """
+    name = names.checked(name) if name else names.invented(ops.containers.names)
+    container_id = secrets.token_hex(32)
+    record, warnings = plan(ops, container_id, name, body, image)
+    record = msgspec.structs.replace(record, managed=managed)
+    if (other := ops.containers.by_name(name)) is not None:
+        raise Conflict(
+            f'Conflict. The container name "/{name}" is already in use by container "{other.id}". You have to remove'
+            " (or rename) that container to be able to reuse that name."
+        )
+    # From here on the name is ours: no await lies between the look and the reservation.
+    ops.containers.names[name] = container_id
+    async with contextlib.AsyncExitStack() as undo:
+        undo.callback(_give_back, ops, name, container_id)
+        intent = await ops.journal.begin("create", container_id, {"volumes": _anonymous(record)})
+        undo.push_async_callback(ops.journal.done, intent)
+        await ops.snapshots.prepare(container_id, image.chain_id)
+        undo.push_async_callback(ops.snapshots.remove, container_id)
+        ops.paths.container(container_id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        undo.callback(_remove_directory, ops, container_id)
+        record = msgspec.structs.replace(record, mounts=await _with_volumes(ops, record, undo))
+        await ops.containers.save(record, also=[ops.journal.closing(intent)])
+        undo.pop_all()
+    ops.tell(record, "create")
+    return record, warnings
+
+
+def _anonymous(record: ContainerRecord) -> list[str]:
+    return [point.name for point in record.mounts if point.anonymous]
+
+
+def _give_back(ops: Ops, name: str, container_id: str) -> None:
+    if ops.containers.names.get(name) == container_id and container_id not in ops.containers:
+        del ops.containers.names[name]
+
+
+def _remove_directory(ops: Ops, container_id: str) -> None:
+    with contextlib.suppress(OSError):
+        ops.paths.container(container_id).rmdir()
+
+
+async def _with_volumes(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStack) -> tuple[MountPoint, ...]:
+    """Make the volumes that are not there yet, and fill in where they lie."""
+    labels = {
+        given.get("Source", ""): (given.get("VolumeOptions") or {}).get("Labels") or {}
+        for given in record.host_config.get("Mounts") or []
+    }
+    found = []
+    for point in record.mounts:
+        if point.type == "volume":
+            volume = await ops.volumes.create(
+                point.name, driver=point.driver, labels=labels.get(point.name), anonymous=point.anonymous
+            )
+            if point.anonymous:
+                undo.push_async_callback(_drop_volume, ops, point.name)
+            found.append(msgspec.structs.replace(point, source=volume.mountpoint, driver=volume.driver))
+        else:
+            found.append(point)
+    return tuple(found)
+
+
+async def _drop_volume(ops: Ops, name: str) -> None:
+    await ops.volumes.remove(name, force=True)

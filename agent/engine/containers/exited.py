@@ -1,0 +1,167 @@
+"""The end of a run: told once, with its code; then restarted, kept, or removed.
+
+The watcher's task, a stop that waits and recovery may all find the same end: ``finish`` acts on the first and
+ignores the rest. The runtime's remains and the mount are taken away after everybody has been told.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import msgspec
+
+from agent.engine.containers import restarts
+from agent.engine.containers.ops import Ops
+from agent.engine.containers.waits import Ended
+from agent.engine.errors import EngineError
+from agent.engine.kernel import cgroups, files
+from agent.engine.runtime.base import Processes
+from agent.engine.runtime.exits import Exit
+from agent.engine.state.records import ContainerRecord, Status
+
+log = logging.getLogger(__name__)
+
+
+def watch(ops: Ops, container_id: str, processes: Processes) -> None:
+    """Act on the end of this run when it comes."""
+    exit_file = ops.paths.exits(container_id) / container_id
+    task = ops.exits.watch(container_id, processes, exit_file, ops.paths.bundle(container_id))
+
+    def ended(done: "asyncio.Task[Exit]") -> None:
+        if not done.cancelled() and not ops.closing:
+            ops.spawn(_act(ops, container_id, processes, done.result()), f"end of {container_id[:12]}")
+
+    task.add_done_callback(ended)
+
+
+async def _act(ops: Ops, container_id: str, processes: Processes, end: Exit) -> None:
+    async with ops.locks.hold(container_id):
+        record = ops.containers.find(container_id)
+        if record is not None and record.state.alive and record.state.pid_ticks == processes.ticks:
+            await finish(ops, record, end)
+
+
+async def finish(
+    ops: Ops, record: ContainerRecord, end: Exit, *, restart: bool = True, time_ns: int | None = None
+) -> ContainerRecord:
+    """Record the end of the current run. The caller holds the container's lock.
+
+    Args:
+        ops: the engine's parts.
+        record: as it is, running or paused.
+        end: what the watcher found.
+        restart: the restart policy and AutoRemove have a say; not when a restart by hand goes on.
+        time_ns: when it happened, if not now.
+    """
+    if not record.state.alive:
+        return record
+    lasted = max(0.0, (end.finished_ns - record.state.started_ns) / 1e9)
+    again = restart and restarts.wanted(
+        record.host_config["RestartPolicy"], code=end.code, count=record.restart_count, by_hand=record.stopped_by_hand
+    )
+    ended = record.with_state(
+        status=Status.RESTARTING if again else Status.EXITED,
+        pid=0,
+        pid_ticks=0,
+        conmon_pid=0,
+        conmon_ticks=0,
+        exit_code=end.code,
+        oom_killed=end.oom_killed,
+        finished_ns=end.finished_ns,
+        error="",
+    )
+    if again:
+        ended = msgspec.structs.replace(ended, restart_count=record.restart_count + 1)
+    if end.oom_killed:
+        ops.tell(record, "oom", time_ns)
+    ops.tell(record, "die", time_ns, exitCode=str(end.code))
+    await _let_go(ops, record)
+    if record.auto_remove and restart and not again:
+        # The layer and the rest go after the answer; the record and the name at once.
+        await _vanish(ops, ended)
+        return ended
+    ops.cleanups[record.id] = ops.spawn(clean(ops, record.id), f"clean {record.id[:12]}")
+    saved = await ops.containers.save(ended)
+    ops.waits.exited(record.id, Ended(end.code))
+    if again:
+        wait = ops.delays[record.id] = restarts.delay(ops.delays.get(record.id), lasted)
+        schedule(ops, record.id, wait)
+    return saved
+
+
+async def _let_go(ops: Ops, record: ContainerRecord) -> None:
+    """Give back ports, addresses and volumes: the next container may want them at once."""
+    try:
+        await ops.networks.release(record.id)
+        for name in dict.fromkeys(point.name for point in record.mounts if point.type == "volume"):
+            await ops.volumes.release(name, record.id)
+    except (EngineError, OSError) as error:
+        log.warning("remains of %s: %s", record.name, error)
+
+
+async def clean(ops: Ops, container_id: str) -> None:
+    """Take away what the run leaves: the runtime's state, its cgroups, the mount."""
+    try:
+        with contextlib.suppress(EngineError):
+            await ops.runtime.delete(container_id)
+        await asyncio.to_thread(_remove_groups, ops, container_id)
+        await ops.snapshots.unmount(container_id)
+    finally:
+        ops.cleanups.pop(container_id, None)
+
+
+def _remove_groups(ops: Ops, container_id: str) -> None:
+    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/{container_id}", patience=1.0)
+    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
+    files.remove_tree(ops.paths.bundle(container_id))
+
+
+def schedule(ops: Ops, container_id: str, wait: float) -> None:
+    """Start the container again after a while, unless somebody stops it first."""
+
+    async def later() -> None:
+        from agent.engine.containers.start import start
+
+        await asyncio.sleep(wait)
+        async with ops.locks.hold(container_id):
+            record = ops.containers.find(container_id)
+            if record is None or record.state.status is not Status.RESTARTING:
+                return
+            ops.restarts.pop(container_id, None)
+            try:
+                await start(ops, record, by_hand=False)
+            except EngineError as error:
+                log.warning("%s could not be restarted: %s", record.name, error)
+
+    ops.restarts[container_id] = ops.spawn(later(), f"restart {container_id[:12]}")
+
+
+async def cancel_restart(ops: Ops, record: ContainerRecord) -> ContainerRecord:
+    """Give up a restart that waits. The caller holds the container's lock."""
+    task = ops.restarts.pop(record.id, None)
+    if task is not None:
+        task.cancel()
+    if record.state.status is Status.RESTARTING:
+        return await ops.containers.save(record.with_state(status=Status.EXITED))
+    return record
+
+
+async def remove_by_itself(ops: Ops, container_id: str) -> None:
+    """Remove a container that never ran, because its options say so."""
+    async with ops.locks.hold(container_id):
+        record = ops.containers.find(container_id)
+        if record is not None and not record.state.running:
+            await _vanish(ops, record)
+
+
+async def _vanish(ops: Ops, record: ContainerRecord) -> None:
+    from agent.engine.containers.remove import forget
+
+    await forget(ops, record, volumes=True)
+
+
+def processes_of(record: ContainerRecord) -> Processes:
+    """The processes that the record knows."""
+    state: Any = record.state
+    return Processes(state.pid, state.pid_ticks, state.conmon_pid, state.conmon_ticks)

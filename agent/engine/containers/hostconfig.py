@@ -1,0 +1,169 @@
+"""A container's ``HostConfig``: defaults filled in, and every option that we do not have refused by its name. Pure.
+
+Clients send every key, most of them null or empty: that means "the default". A value of its own in a key that this
+engine does not implement is an error, never ignored: the container would run with less than what was asked for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent.engine.containers import security
+from agent.engine.errors import Invalid
+
+Json = dict[str, Any]
+
+DEFAULTS: Json = {
+    "Binds": None, "ContainerIDFile": "", "LogConfig": {"Type": "json-file", "Config": {}}, "NetworkMode": "default",
+    "PortBindings": None, "RestartPolicy": {"Name": "", "MaximumRetryCount": 0}, "AutoRemove": False, "VolumeDriver":
+    "", "VolumesFrom": None, "CapAdd": None, "CapDrop": None, "CgroupnsMode": "host", "Dns": None, "DnsOptions": None,
+    "DnsSearch": None, "ExtraHosts": None, "GroupAdd": None, "IpcMode": "private", "Cgroup": "", "Links": None,
+    "OomScoreAdj": 0, "PidMode": "", "Privileged": False, "PublishAllPorts": False, "ReadonlyRootfs": False,
+    "SecurityOpt": None, "UTSMode": "", "UsernsMode": "", "ShmSize": 0, "Runtime": "", "ConsoleSize": [0, 0],
+    "Isolation": "", "CpuShares": 0, "Memory": 0, "NanoCpus": 0, "CgroupParent": "", "BlkioWeight": 0,
+    "BlkioWeightDevice": None, "BlkioDeviceReadBps": None, "BlkioDeviceWriteBps": None, "BlkioDeviceReadIOps": None,
+    "BlkioDeviceWriteIOps": None, "CpuPeriod": 0, "CpuQuota": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0,
+    "CpusetCpus": "", "CpusetMems": "", "Devices": None, "DeviceCgroupRules": None, "DeviceRequests": None,
+    "KernelMemory": 0, "KernelMemoryTCP": 0, "MemoryReservation": 0, "MemorySwap": 0, "MemorySwappiness": None,
+    "OomKillDisable": False, "PidsLimit": None, "Ulimits": None, "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0,
+    "IOMaximumBandwidth": 0, "MaskedPaths": None, "ReadonlyPaths": None,
+}  # fmt: skip
+_OPTIONAL = ("Annotations", "Init", "Mounts", "StorageOpt", "Sysctls", "Tmpfs")
+
+# What is not implemented: a value other than "nothing", or than one of those given here, is refused.
+_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+    "VolumeDriver": ("local",),
+    "VolumesFrom": (),
+    "Links": (),
+    "Cgroup": (),
+    "CgroupParent": (),
+    "Isolation": ("default",),
+    "UsernsMode": ("host",),
+    "StorageOpt": (),
+    "DeviceRequests": (),
+    "BlkioWeightDevice": (),
+    "BlkioDeviceReadBps": (),
+    "BlkioDeviceWriteBps": (),
+    "BlkioDeviceReadIOps": (),
+    "BlkioDeviceWriteIOps": (),
+    "CpuRealtimePeriod": (),
+    "CpuRealtimeRuntime": (),
+    "KernelMemory": (),
+    "KernelMemoryTCP": (),
+    "CpuCount": (),
+    "CpuPercent": (),
+    "IOMaximumIOps": (),
+    "IOMaximumBandwidth": (),
+}
+_MODES: dict[str, tuple[str, ...]] = {
+    "IpcMode": ("", "private", "shareable", "host", "none"),
+    "PidMode": ("", "host"),
+    "UTSMode": ("", "host"),
+    "CgroupnsMode": ("", "host", "private"),
+}
+RUNTIMES = ("", "runc", "crun", "io.containerd.runc.v2")
+LOG_OPTIONS = (
+    "max-size",
+    "max-file",
+    "labels",
+    "labels-regex",
+    "env",
+    "env-regex",
+    "compress",
+    "tag",
+    "mode",
+    "max-buffer-size",
+)
+
+
+def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size: int, runtime: str) -> Json:
+    """The HostConfig as inspect shows it.
+
+    Raises:
+        Invalid: an option that this engine has not, or a value that cannot be.
+    """
+    given = given or {}
+    host = {key: default if given.get(key) is None else given[key] for key, default in DEFAULTS.items()}
+    host |= {key: given[key] for key in _OPTIONAL if given.get(key) is not None}
+    _refuse(given)
+    host["CgroupnsMode"] = given.get("CgroupnsMode") or ("private" if cgroup_version == 2 else "host")
+    host["IpcMode"] = host["IpcMode"] or "private"
+    host["NetworkMode"] = host["NetworkMode"] or "default"
+    host["ShmSize"] = host["ShmSize"] or shm_size
+    host["Runtime"] = host["Runtime"] or runtime
+    host["LogConfig"] = _log_config(host["LogConfig"])
+    host["RestartPolicy"] = restart_policy(host["RestartPolicy"], auto_remove=bool(host["AutoRemove"]))
+    host["Ulimits"] = _ulimits(host["Ulimits"])
+    if host["Memory"] > 0 and not host["MemorySwap"]:
+        host["MemorySwap"] = 2 * host["Memory"]
+    if host["MemorySwappiness"] == -1:
+        host["MemorySwappiness"] = None
+    if not -1000 <= host["OomScoreAdj"] <= 1000:
+        raise Invalid(f"Invalid value {host['OomScoreAdj']}, range for oom score adj is [-1000, 1000]")
+    if host["ShmSize"] < 0:
+        raise Invalid("SHM size can not be less than 0")
+    security.capabilities(host, security.DEFAULT_CAPABILITIES)
+    options = security.options(host["SecurityOpt"])
+    if host["Privileged"]:
+        host["MaskedPaths"] = host["ReadonlyPaths"] = None
+        if not options.label_disabled:
+            host["SecurityOpt"] = [*(host["SecurityOpt"] or []), "label=disable"]
+    else:
+        host["MaskedPaths"] = list(security.DOCKER_MASKED) if host["MaskedPaths"] is None else host["MaskedPaths"]
+        if host["ReadonlyPaths"] is None:
+            host["ReadonlyPaths"] = list(security.DOCKER_READONLY)
+    return host
+
+
+def _refuse(given: Mapping[str, Any]) -> None:
+    for key, allowed in _UNSUPPORTED.items():
+        value = given.get(key)
+        if value and value not in allowed:
+            raise Invalid(f"HostConfig.{key} is not supported: {value!r}")
+    for key, modes in _MODES.items():
+        if (given.get(key) or "") not in modes:
+            raise Invalid(f"HostConfig.{key} is not supported: {given[key]!r}, only {', '.join(filter(None, modes))}")
+    if (given.get("Runtime") or "") not in RUNTIMES:
+        raise Invalid(f"Unknown runtime specified {given['Runtime']}")
+    for key, value in given.items():
+        if key not in DEFAULTS and key not in _OPTIONAL and value:
+            raise Invalid(f"HostConfig.{key} is not known: {value!r}")
+    security.check_annotations(given.get("Annotations") or {})
+
+
+def _log_config(log: Mapping[str, Any]) -> Json:
+    kind = log.get("Type") or "json-file"
+    if kind not in {"json-file", "none"}:
+        raise Invalid(f"logger: no log driver named '{kind}' is registered")
+    options = log.get("Config") or {}
+    for name in options:
+        if name not in LOG_OPTIONS or kind == "none":
+            raise Invalid(f"unknown log opt '{name}' for {kind} log driver")
+    return {"Type": kind, "Config": dict(options)}
+
+
+def restart_policy(policy: Mapping[str, Any], *, auto_remove: bool) -> Json:
+    """A restart policy with its defaults.
+
+    Raises:
+        Invalid: in dockerd's words.
+    """
+    name, count = policy.get("Name") or "", policy.get("MaximumRetryCount") or 0
+    if name in {"always", "unless-stopped", "no"} and count:
+        raise Invalid(f"maximum retry count cannot be used with restart policy '{name}'")
+    if name == "on-failure" and count < 0:
+        raise Invalid("maximum retry count cannot be negative")
+    if name not in {"", "no", "always", "unless-stopped", "on-failure"}:
+        raise Invalid(f"invalid restart policy '{name}'")
+    if auto_remove and name not in {"", "no"}:
+        raise Invalid("can't create 'AutoRemove' container with restart policy")
+    return {"Name": name, "MaximumRetryCount": count}
+
+
+def _ulimits(limits: list[Mapping[str, Any]] | None) -> list[Json] | None:
+    for limit in limits or []:
+        if f"RLIMIT_{str(limit.get('Name', '')).upper()}" not in security.RLIMITS:
+            raise Invalid(f"invalid ulimit type: {limit.get('Name')}")
+        if limit.get("Hard", 0) != -1 and limit.get("Soft", 0) > limit.get("Hard", 0):
+            bounds = f"{limit['Soft']} > {limit['Hard']}"
+            raise Invalid(f"ulimit soft limit must be less than or equal to hard limit: {bounds}")
+    return None if limits is None else [dict(limit) for limit in limits]

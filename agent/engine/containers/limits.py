@@ -1,0 +1,145 @@
+"""Limits on memory, CPU and processes: what is allowed, and how the runtime is told. Pure.
+
+The rules and their words are dockerd's; clients and people know them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.engine.errors import Invalid
+
+Json = dict[str, Any]
+
+MINIMUM = 6 << 20
+PERIOD = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this host has."""
+
+    cpus: int
+    memory: int
+    online: str = ""
+    """List of CPUs, ``0-3``."""
+    nodes: str = "0"
+    swap_limit: bool = True
+    """The kernel counts swap by group."""
+    open_files: int = 524288
+    """Hard limit on descriptors that a container gets; less where the engine may not raise its own."""
+
+
+def expand(listed: str) -> set[int]:
+    """``0-2,7`` as a set.
+
+    Raises:
+        ValueError: it is no such list.
+    """
+    found: set[int] = set()
+    for part in filter(None, (part.strip() for part in listed.split(","))):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def check(host: Mapping[str, Any], machine: Machine, *, update: bool = False) -> list[str]:
+    """Judge the limits of a create, or of an update; gives warnings.
+
+    Raises:
+        Invalid: a limit that cannot be.
+    """
+    memory, swap, reservation = (host.get(key) or 0 for key in ("Memory", "MemorySwap", "MemoryReservation"))
+    if memory != 0 and memory < MINIMUM:
+        raise Invalid("Minimum memory limit allowed is 6MB")
+    if memory > 0 and 0 < swap < memory:
+        raise Invalid("Minimum memoryswap limit should be larger than memory limit, see usage")
+    if memory == 0 and swap > 0 and not update:
+        raise Invalid("You should always set the Memory limit when using Memoryswap limit, see usage")
+    if (swappiness := host.get("MemorySwappiness")) is not None and not -1 <= swappiness <= 100:
+        raise Invalid(f"Invalid value: {swappiness}, valid memory swappiness range is 0-100")
+    if 0 < reservation < MINIMUM:
+        raise Invalid("Minimum memory reservation allowed is 6MB")
+    if 0 < memory < reservation:
+        raise Invalid("Minimum memory limit can not be less than memory reservation limit, see usage")
+    _check_cpu(host, machine)
+    weight = host.get("BlkioWeight") or 0
+    if weight and not 10 <= weight <= 1000:
+        raise Invalid("Range of blkio weight is from 10 to 1000")
+    warnings = []
+    if memory > 0 and swap != -1 and not machine.swap_limit:
+        warnings.append(
+            "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited"
+            " without swap."
+        )
+    if host.get("OomKillDisable") and not memory:
+        warnings.append(
+            "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running"
+            " out of resources."
+        )
+    return warnings
+
+
+def _check_cpu(host: Mapping[str, Any], machine: Machine) -> None:
+    nano, period, quota = (host.get(key) or 0 for key in ("NanoCpus", "CpuPeriod", "CpuQuota"))
+    if nano > 0 and period > 0:
+        raise Invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set")
+    if nano > 0 and quota > 0:
+        raise Invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set")
+    if not 0 <= nano <= machine.cpus * 10**9:
+        count = machine.cpus
+        raise Invalid(f"Range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available")
+    if period and not 1000 <= period <= 1_000_000:
+        raise Invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
+    if 0 < quota < 1000:
+        raise Invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    for key, noun, available, what in (
+        ("CpusetCpus", "CPUs", machine.online or f"0-{machine.cpus - 1}", "cpus"),
+        ("CpusetMems", "memory nodes", machine.nodes, "mems"),
+    ):
+        wanted = host.get(key) or ""
+        try:
+            missing = expand(wanted) - expand(available)
+        except ValueError:
+            raise Invalid(f"Invalid value {wanted} for cpuset {what}") from None
+        if missing:
+            raise Invalid(f"Requested {noun} are not available - requested {wanted}, available: {available}")
+
+
+def resources(host: Mapping[str, Any], machine: Machine, pids_limit: int) -> Json:
+    """The OCI ``linux.resources`` without devices."""
+    return {key: value for key, value in _all(host, machine, pids_limit).items() if value}
+
+
+def _all(host: Mapping[str, Any], machine: Machine, pids_limit: int) -> Json:
+    memory: Json = {}
+    if host.get("Memory"):
+        memory["limit"] = host["Memory"]
+        if machine.swap_limit and host.get("MemorySwap"):
+            memory["swap"] = host["MemorySwap"]
+    if host.get("MemoryReservation"):
+        memory["reservation"] = host["MemoryReservation"]
+    if host.get("MemorySwappiness") is not None:
+        memory["swappiness"] = host["MemorySwappiness"]
+    if host.get("OomKillDisable"):
+        memory["disableOOMKiller"] = True
+    cpu: Json = {}
+    if host.get("CpuShares"):
+        cpu["shares"] = host["CpuShares"]
+    if host.get("NanoCpus"):
+        cpu |= {"period": PERIOD, "quota": host["NanoCpus"] * PERIOD // 10**9}
+    if host.get("CpuPeriod"):
+        cpu["period"] = host["CpuPeriod"]
+    if host.get("CpuQuota"):
+        cpu["quota"] = host["CpuQuota"]
+    if host.get("CpusetCpus"):
+        cpu["cpus"] = host["CpusetCpus"]
+    if host.get("CpusetMems"):
+        cpu["mems"] = host["CpusetMems"]
+    pids = host.get("PidsLimit")
+    # Absent, or the 0 that the CLI sends where nothing was asked for: the engine's own limit. Below 0: none.
+    limit = pids or pids_limit
+    found: Json = {"memory": memory, "cpu": cpu, "pids": {"limit": limit} if limit > 0 else {}}
+    if host.get("BlkioWeight"):
+        found["blockIO"] = {"weight": host["BlkioWeight"]}
+    return found

@@ -1,0 +1,119 @@
+"""What every verb on containers works with, built once by the composition root, and what it asks of other nouns."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent.engine.config import EngineConfig
+from agent.engine.containers.limits import Machine
+from agent.engine.containers.seccomp import FilterCache
+from agent.engine.containers.waits import Waits
+from agent.engine.events import EventBus
+from agent.engine.kernel.cgroups import Hierarchy
+from agent.engine.networks.requests import Sandbox, SandboxRequest
+from agent.engine.paths import Paths
+from agent.engine.runtime.base import Runtime
+from agent.engine.runtime.exits import Exits
+from agent.engine.state.journal import Journal
+from agent.engine.state.locks import Locks
+from agent.engine.state.records import ContainerRecord, VolumeRecord
+from agent.engine.state.repository import Containers
+
+log = logging.getLogger(__name__)
+
+
+class Image(Protocol):
+    """An image, what a container takes from it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def chain_id(self) -> str: ...
+    @property
+    def defaults(self) -> dict[str, Any]: ...
+
+
+class Images(Protocol):
+    """Finds images; raises NotFound."""
+
+    def resolve(self, ref: str) -> Image: ...
+
+
+class Snapshots(Protocol):
+    """Writable layers by container id."""
+
+    async def prepare(self, key: str, chain_id: str) -> None: ...
+    async def mount(self, key: str, *, volatile: bool = False) -> Path: ...
+    async def unmount(self, key: str) -> None: ...
+    async def remove(self, key: str) -> None: ...
+    async def usage(self, key: str) -> int: ...
+
+
+class Networks(Protocol):
+    """A container's place in the networks."""
+
+    async def attach(self, request: SandboxRequest) -> Sandbox: ...
+    async def release(self, container_id: str) -> None: ...
+
+
+class Volumes(Protocol):
+    """Named volumes."""
+
+    async def create(
+        self, name: str = "", *, driver: str = "", labels: dict[str, str] | None = None, anonymous: bool | None = None
+    ) -> VolumeRecord: ...
+    async def acquire(
+        self, name: str, container_id: str, *, destination: str = "", rw: bool = True, propagation: str = ""
+    ) -> Path: ...
+    async def release(self, name: str, container_id: str) -> None: ...
+    async def copy_up(self, name: str, root: Path, inside: str) -> None: ...
+    async def remove(self, name: str, *, force: bool = False) -> None: ...
+
+
+@dataclass(slots=True)
+class Ops:
+    """Everything a verb needs. Verbs that change a container run under ``locks.hold(id)``."""
+
+    config: EngineConfig
+    paths: Paths
+    hierarchy: Hierarchy
+    machine: Machine
+    containers: Containers
+    journal: Journal
+    locks: Locks
+    runtime: Runtime
+    exits: Exits
+    events: EventBus
+    images: Images
+    snapshots: Snapshots
+    networks: Networks
+    volumes: Volumes
+    filters: FilterCache
+    waits: Waits = field(default_factory=Waits)
+    cleanups: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    """Remains of an ended run being taken away, by container id; the next start waits for it."""
+    restarts: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    """Restarts that wait for their back-off."""
+    delays: dict[str, float] = field(default_factory=dict)
+    """The back-off that the last restart waited for, by container id."""
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    closing: bool = False
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        """Work that outlives the request; waited for at shutdown, its failure logged."""
+        task = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+
+    def tell(self, record: ContainerRecord, action: str, time_ns: int | None = None, **more: str) -> None:
+        """Publish a container's event."""
+        self.events.publish("container", action, record.id, record.event_attributes(**more), time_ns)

@@ -1,0 +1,143 @@
+"""From a container's record and a started sandbox to the OCI specification of this run."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from agent.engine.containers import devices, seccomp, security, spec, users
+from agent.engine.containers.ops import Ops
+from agent.engine.containers.spec import Json, Prepared
+from agent.engine.errors import Invalid, System
+from agent.engine.networks.requests import Sandbox
+from agent.engine.state.records import ContainerRecord, MountPoint
+
+ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
+
+INIT_PROGRAMS = ("catatonit", "tini", "docker-init")
+
+
+def init_program() -> str:
+    """Path of the init that ``--init`` puts before the program.
+
+    Raises:
+        System: none is installed.
+    """
+    for name in INIT_PROGRAMS:
+        for directory in ("/usr/libexec/catatonit", "/usr/libexec/podman", None):
+            if found := shutil.which(name, path=directory):
+                return found
+    raise System("--init needs catatonit, which is not installed")
+
+
+def own_capabilities(ops: Ops, record: ContainerRecord) -> tuple[str, ...]:
+    """The bounding set of a container."""
+    docker = ops.config.default_capabilities == "docker"
+    defaults = security.DOCKER_CAPABILITIES if docker else security.DEFAULT_CAPABILITIES
+    wanted = security.capabilities(record.host_config, defaults, security.last_capability())
+    ours = security.own_capabilities()
+    return tuple(name for name in wanted if name in ours)
+
+
+def filter_of(ops: Ops, record: ContainerRecord, held: tuple[str, ...]) -> tuple[Json | None, str]:
+    """(seccomp section, key of its compiled form) of a container; None where it runs unconfined."""
+    wanted = security.options(record.host_config.get("SecurityOpt")).seccomp
+    if wanted == "unconfined" or (record.host_config.get("Privileged") and not wanted):
+        return None, ""
+    if wanted:
+        found = seccomp.custom(wanted, held, ARCH)
+        return found, ops.filters.key(found)
+    return ops.filters.default(held, ARCH)
+
+
+def _host_files(sandbox: Sandbox, record: ContainerRecord) -> dict[str, str]:
+    own = {
+        "/etc/resolv.conf": str(sandbox.resolv_path),
+        "/etc/hostname": str(sandbox.hostname_path),
+        "/etc/hosts": str(sandbox.hosts_path),
+    }
+    covered = {point.destination for point in record.mounts}
+    return {inside: outside for inside, outside in own.items() if inside not in covered}
+
+
+def _make_missing_sources(points: tuple[MountPoint, ...], api_binds: set[str]) -> None:
+    """``-v /missing:/x`` makes the directory, as dockerd does; ``--mount`` refuses."""
+    for point in points:
+        if point.type != "bind" or Path(point.source).exists():
+            continue
+        if point.destination in api_binds:
+            raise Invalid(f'invalid mount config for type "bind": bind source path does not exist: {point.source}')
+        try:
+            Path(point.source).mkdir(parents=True, mode=0o755)
+        except OSError as error:
+            raise System(f"error while creating mount source path '{point.source}': {error}") from error
+
+
+async def prepared(
+    ops: Ops, record: ContainerRecord, rootfs: Path, sandbox: Sandbox, points: tuple[MountPoint, ...]
+) -> tuple[Prepared, str]:
+    """Look up what the disk and the kernel know; (the input of ``spec.build``, the filter's key).
+
+    Raises:
+        Invalid: no such user, group or device.
+        System: a bind's source cannot be made.
+    """
+    host = record.host_config
+    held = own_capabilities(ops, record)
+    section, key = filter_of(ops, record, held)
+    api_binds = {
+        given.get("Target", "").rstrip("/")
+        for given in host.get("Mounts") or []
+        if given.get("Type") == "bind" and not (given.get("BindOptions") or {}).get("CreateMountpoint")
+    }
+
+    def look() -> tuple[users.User, list[Json], list[Json]]:
+        _make_missing_sources(points, api_binds)
+        user = users.resolve(rootfs, record.config.get("User") or "", host.get("GroupAdd") or ())
+        if host.get("Privileged"):
+            return user, devices.of_host(), []
+        return user, *devices.asked(host.get("Devices"))
+
+    user, nodes, rules = await asyncio.to_thread(look)
+    netns = sandbox.netns_path or ops.config.netns
+    result = Prepared(
+        rootfs=str(rootfs),
+        cgroup=f"{ops.config.cgroup}/{record.id}",
+        cgroup_version=ops.hierarchy.version,
+        machine=ops.machine,
+        pids_limit=ops.config.pids_limit,
+        user=user,
+        netns=str(netns) if netns else None,
+        hostname=sandbox.hostname or record.config.get("Hostname") or record.id[:12],
+        mounts=points,
+        files=_host_files(sandbox, record),
+        devices=tuple(nodes),
+        device_rules=tuple(rules),
+        capabilities=held,
+        seccomp=section,
+        seccomp_compiled=ops.filters.compiled(key) if key and ops.runtime.name == "crun" else None,
+        init=init_program() if host.get("Init") else "",
+    )
+    return result, key
+
+
+def build(record: ContainerRecord, given: Prepared) -> Json:
+    """The specification, for records whose paths are in order.
+
+    Raises:
+        Invalid: the working directory leads through a magic link.
+    """
+    directory = record.config.get("WorkingDir") or "/"
+    if directory.startswith("/proc/self/fd") or directory.startswith("/proc/thread-self"):
+        raise Invalid(f"the working directory '{directory}' leads through a descriptor")
+    return spec.build(record, given)
+
+
+def with_sources(points: tuple[MountPoint, ...], sources: dict[str, Path]) -> tuple[MountPoint, ...]:
+    """Mount points with where their volumes lie for this run."""
+    return tuple(
+        msgspec.structs.replace(point, source=str(sources[point.name])) if point.type == "volume" else point
+        for point in points
+    )

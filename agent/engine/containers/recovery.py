@@ -1,0 +1,147 @@
+"""After a crash or an upgrade: find what is true, make the records say so, finish what was begun.
+
+A container that runs is adopted by pid and start time and not touched. One that ended meanwhile has left its code in
+conmon's exit file; without that it is 255. What has no record, or no process, is taken away. Only then does the engine
+serve.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.engine.containers import exited, remove, restarts
+from agent.engine.containers.ops import Ops
+from agent.engine.containers.start import PROCESSES, start
+from agent.engine.errors import EngineError
+from agent.engine.kernel import cgroups, files, pidfd
+from agent.engine.runtime.base import Processes
+from agent.engine.runtime.exits import UNKNOWN, Exit, read_exit_file
+from agent.engine.state.journal import Intent
+from agent.engine.state.records import ContainerRecord, Status
+
+log = logging.getLogger(__name__)
+
+KILL_PATIENCE = 5.0
+
+
+def _left_by(bundle: Path) -> Processes | None:
+    try:
+        return Processes(*json.loads((bundle / PROCESSES).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def survivors(ops: Ops) -> list[ContainerRecord]:
+    """Containers whose process is the one that the record knows."""
+    return [
+        record
+        for record in ops.containers
+        if record.state.alive and not record.managed and pidfd.is_alive(record.state.pid, record.state.pid_ticks)
+    ]
+
+
+async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
+    """Kill processes of starts that nobody was told of, and take away what no running container needs."""
+    known = {record.id for record in running}
+    for bundle in await asyncio.to_thread(lambda: list(ops.paths.bundles.iterdir())):
+        processes = _left_by(bundle)
+        if bundle.name not in known and processes is not None:
+            await _kill(processes)
+    names = {entry.name for folder in (ops.paths.bundles, ops.paths.runtime) for entry in folder.iterdir()}
+    names |= cgroups.children(ops.hierarchy, ops.config.cgroup) - {"conmon"}
+    for name in names - known:
+        await exited.clean(ops, name)
+    for entry in list(ops.paths.snapshots.iterdir()):
+        if entry.name not in known and (entry.name not in ops.containers):
+            await ops.snapshots.remove(entry.name)
+        elif entry.name not in known:
+            await ops.snapshots.unmount(entry.name)
+    for entry in list(ops.paths.containers.iterdir()):
+        if entry.name not in ops.containers:
+            await asyncio.to_thread(files.remove_tree, entry)
+    await asyncio.to_thread(files.remove_tree, ops.paths.execs)
+    ops.paths.execs.mkdir(mode=0o700, exist_ok=True)
+
+
+async def _kill(processes: Processes) -> None:
+    for pid, ticks in ((processes.pid, processes.ticks), (processes.conmon_pid, processes.conmon_ticks)):
+        descriptor = pidfd.open_process(pid, ticks) if pid > 0 else None
+        if descriptor is None:
+            continue
+        try:
+            pidfd.send(descriptor, signal.SIGKILL)
+            async with asyncio.timeout(KILL_PATIENCE):
+                await pidfd.ended(descriptor)
+        except TimeoutError:
+            log.error("process %d does not end", pid)
+        finally:
+            pidfd.close(descriptor)
+
+
+async def finish_intents(ops: Ops, intents: Sequence[Intent]) -> None:
+    """Roll removals forward and undo creates; a start's remains are strangers, dealt with already."""
+    for intent in intents:
+        log.info("finishing %s of %s", intent.operation, intent.subject[:12])
+        if intent.operation == "remove" or (intent.operation == "create" and intent.subject not in ops.containers):
+            await remove.clear(ops, intent.subject, intent.detail.get("volumes") or [])
+        await ops.journal.done(intent)
+
+
+def end_of(ops: Ops, record: ContainerRecord) -> Exit:
+    """How a run ended that nobody watched."""
+    found = read_exit_file(ops.paths.exits(record.id) / record.id)
+    oom = (ops.paths.bundle(record.id) / "oom").exists()
+    return Exit(found[0], oom, found[1]) if found else Exit(UNKNOWN, oom, time.time_ns())
+
+
+async def settle(ops: Ops, ends: dict[str, Exit]) -> None:
+    """Watch who runs; tell who has ended, with the true time; start who is to run."""
+    for record in ops.containers.all():
+        async with ops.locks.hold(record.id):
+            try:
+                await _settle(ops, record, ends.get(record.id))
+            except EngineError as error:
+                log.warning("%s: %s", record.name, error)
+
+
+async def _settle(ops: Ops, record: ContainerRecord, end: Exit | None) -> None:
+    if record.managed:
+        await remove.remove(ops, record, force=True, volumes=True)
+    elif end is not None:
+        await exited.finish(ops, record, end, time_ns=end.finished_ns)
+    elif record.state.alive:
+        exited.watch(ops, record.id, exited.processes_of(record))
+    elif record.state.status is Status.RESTARTING:
+        exited.schedule(ops, record.id, restarts.FIRST)
+    elif record.state.status in {Status.REMOVING, Status.DEAD}:
+        await remove.forget(ops, record, volumes=False)
+    elif record.auto_remove and record.state.started_ns:
+        await remove.forget(ops, record, volumes=True)
+    elif record.state.started_ns and restarts.at_engine_start(
+        record.host_config["RestartPolicy"], was_running=False, by_hand=record.stopped_by_hand
+    ):
+        ops.spawn(_start_again(ops, record.id), f"start {record.id[:12]}")
+
+
+async def _start_again(ops: Ops, container_id: str) -> None:
+    async with ops.locks.hold(container_id):
+        record = ops.containers.find(container_id)
+        if record is not None and not record.state.running:
+            try:
+                await start(ops, record)
+            except EngineError as error:
+                log.warning("%s does not start: %s", record.name, error)
+
+
+def ended_meanwhile(ops: Ops) -> dict[str, Exit]:
+    """Ends of containers that the records call alive; read before anything is taken away."""
+    alive = {record.id for record in survivors(ops)}
+    return {
+        record.id: end_of(ops, record)
+        for record in ops.containers
+        if record.state.alive and not record.managed and record.id not in alive
+    }

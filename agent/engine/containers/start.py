@@ -1,0 +1,186 @@
+"""Let a container run.
+
+Docker Engine API: ContainerStart. The order of things, each with its undo: mount the layer, join the networks and
+take the volumes (side by side), make the processes, let them go, tell. An exit may come before this is through; it
+waits for the container's lock.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agent.engine.containers import exited, failures, prepare
+from agent.engine.containers.ops import Ops
+from agent.engine.containers.waits import Ended
+from agent.engine.errors import Conflict, EngineError, NotModified, System
+from agent.engine.kernel import files
+from agent.engine.networks.requests import Sandbox, SandboxRequest
+from agent.engine.runtime.base import Launch, Processes, RuntimeRefused
+from agent.engine.state.records import ContainerRecord, Health, State, Status
+
+PROCESSES = "processes"
+"""File in the bundle with the pids of the run: what recovery adopts."""
+
+
+def may_start(record: ContainerRecord) -> None:
+    """Refuse what cannot be started.
+
+    Raises:
+        NotModified: it runs already.
+        Conflict: paused, or being removed.
+    """
+    match record.state.status:
+        case Status.PAUSED:
+            raise Conflict("cannot start a paused container, try unpause instead")
+        case Status.RUNNING:
+            raise NotModified(f"Container {record.id} is already running")
+        case Status.REMOVING | Status.DEAD:
+            raise Conflict("container is marked for removal and cannot be started")
+
+
+async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> ContainerRecord:
+    """Start a container that does not run. The caller holds its lock.
+
+    Args:
+        ops: the engine's parts.
+        record: the container.
+        by_hand: asked for by a client, which forgets earlier restarts; not by a restart policy.
+
+    Raises:
+        EngineError: nothing runs, and nothing of the attempt is left.
+    """
+    if (cleanup := ops.cleanups.get(record.id)) is not None:
+        await asyncio.shield(cleanup)
+    intent = await ops.journal.begin("start", record.id)
+    closing = ops.journal.closing(intent)
+    try:
+        async with contextlib.AsyncExitStack() as undo:
+            sandbox, processes = await _run(ops, record, undo)
+            undo.pop_all()
+    except (EngineError, OSError) as error:
+        known = error if isinstance(error, EngineError) else System(str(error))
+        failure = failures.translated(known, record.path, ops.runtime.name)
+        await _failed(ops, record, failure, closing)
+        raise failure.error from error
+    now = time.time_ns()
+    health = record.config.get("Healthcheck") or {}
+    checked = bool(health.get("Test")) and health["Test"][0] != "NONE"
+    fields: dict[str, Any] = {
+        "network": sandbox.state,
+        "state": State(
+            status=Status.RUNNING,
+            pid=processes.pid,
+            pid_ticks=processes.ticks,
+            conmon_pid=processes.conmon_pid,
+            conmon_ticks=processes.conmon_ticks,
+            started_ns=now,
+            finished_ns=record.state.finished_ns,
+            health=Health("starting") if checked else None,
+        ),
+        "stopped_by_hand": False,
+    }
+    if by_hand:
+        fields["restart_count"] = 0
+        ops.delays.pop(record.id, None)
+    running = msgspec.structs.replace(ops.containers.get(record.id), **fields)
+    await ops.containers.save(running, also=[closing])
+    ops.tell(running, "start")
+    return running
+
+
+async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStack) -> tuple[Sandbox, Processes]:
+    sources: dict[str, Path] = {}
+    rootfs, sandbox, _ = await _together(
+        undo,
+        (ops.snapshots.mount(record.id, volatile=record.auto_remove), lambda: ops.snapshots.unmount(record.id)),
+        (ops.networks.attach(SandboxRequest.of(record)), lambda: ops.networks.release(record.id)),
+        (_acquire(ops, record, sources), lambda: release_volumes(ops, record)),
+    )
+    for point in record.mounts:
+        if point.type == "volume" and point.copy_up:
+            await ops.volumes.copy_up(point.name, rootfs, point.destination)
+    points = prepare.with_sources(record.mounts, sources)
+    given, filter_key = await prepare.prepared(ops, record, rootfs, sandbox, points)
+    bundle, exit_dir = ops.paths.bundle(record.id), ops.paths.exits(record.id)
+    launch = Launch(
+        id=record.id,
+        name=record.name,
+        spec=prepare.build(record, given),
+        bundle=bundle,
+        log_path=Path(record.log_path),
+        exit_dir=exit_dir,
+        tty=record.tty,
+        stdin=bool(record.config.get("OpenStdin")),
+        stdin_once=bool(record.config.get("StdinOnce")),
+        sync_log=not record.auto_remove,
+    )
+    undo.push_async_callback(ops.runtime.delete, record.id)
+    processes = await _create(ops, launch)
+    _keep_filter(ops, record.id, filter_key, compiled=given.seccomp_compiled)
+    content = json.dumps([processes.pid, processes.ticks, processes.conmon_pid, processes.conmon_ticks])
+    files.write(bundle / PROCESSES, content.encode())
+    exited.watch(ops, record.id, processes)
+    undo.callback(ops.exits.forget, record.id)
+    await ops.runtime.start(record.id)
+    return sandbox, processes
+
+
+async def _create(ops: Ops, launch: Launch) -> Processes:
+    try:
+        return await ops.runtime.create(launch)
+    except RuntimeRefused as error:
+        # A crash left the runtime's state behind: take it away, once.
+        if "exist" not in str(error).lower() or launch.id not in str(error):
+            raise
+    await ops.runtime.delete(launch.id)
+    return await ops.runtime.create(launch)
+
+
+def _keep_filter(ops: Ops, container_id: str, key: str, *, compiled: str | None) -> None:
+    reader = getattr(ops.runtime, "compiled_seccomp", None)
+    if key and compiled is None and reader is not None and (program := reader(container_id)):
+        ops.filters.keep(key, program)
+
+
+async def _acquire(ops: Ops, record: ContainerRecord, sources: dict[str, Path]) -> None:
+    for point in record.mounts:
+        if point.type == "volume":
+            sources[point.name] = await ops.volumes.acquire(
+                point.name, record.id, destination=point.destination, rw=point.rw, propagation=point.propagation
+            )
+
+
+async def release_volumes(ops: Ops, record: ContainerRecord) -> None:
+    """Let go of every volume of a container. Idempotent."""
+    for name in dict.fromkeys(point.name for point in record.mounts if point.type == "volume"):
+        await ops.volumes.release(name, record.id)
+
+
+async def _together(undo: contextlib.AsyncExitStack, *steps: tuple[Coroutine[Any, Any, Any], Any]) -> list[Any]:
+    """Run the steps side by side; undo those that were done when one fails."""
+    outcomes = await asyncio.gather(*(work for work, _ in steps), return_exceptions=True)
+    for _, reverse in steps:
+        # Every undo is idempotent, so one whose step failed half-way is undone too.
+        undo.push_async_callback(reverse)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return list(outcomes)
+
+
+async def _failed(ops: Ops, record: ContainerRecord, failure: failures.Failure, closing: Any) -> None:
+    current = ops.containers.find(record.id)
+    if current is None:
+        return
+    status = Status.CREATED if not current.state.started_ns else Status.EXITED
+    changed = current.with_state(status=status, pid=0, error=str(failure.error), exit_code=failure.code)
+    await ops.containers.save(changed, also=[closing])
+    ops.waits.exited(record.id, Ended(failure.code, str(failure.error)))
+    if record.auto_remove:
+        ops.spawn(exited.remove_by_itself(ops, record.id), f"remove {record.id[:12]}")

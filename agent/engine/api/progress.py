@@ -5,12 +5,13 @@ an ordinary error answer.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from agent.engine.api.answers import line, stream
+from agent.engine.api.answers import stream
 from agent.engine.api.errors import text
 from agent.engine.errors import System, Unavailable
 
@@ -47,7 +48,7 @@ async def run(
                 failure = System(str(failure))
             if response is None:
                 raise failure
-            await response.write(line({"errorDetail": {"message": text(failure)}, "error": text(failure)}))
+            await response.write(_line({"errorDetail": {"message": text(failure)}, "error": text(failure)}))
         if response is None:
             response = await stream(request)
         await response.write_eof()
@@ -58,13 +59,18 @@ async def run(
             await asyncio.wait([task])
 
 
+def _line(value: dict[str, Any]) -> bytes:
+    """dockerd ends the lines of progress, and no others, with a carriage return."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\r\n"
+
+
 def _drained(first: dict[str, Any], lines: "asyncio.Queue[dict[str, Any] | None]") -> bytes:
     """The first object and all that wait behind it, in one piece."""
-    out = bytearray(line(first))
+    out = bytearray(_line(first))
     while not lines.empty():
         item = lines.get_nowait()
         if item is None:
             lines.put_nowait(None)
             break
-        out += line(item)
+        out += _line(item)
     return bytes(out)

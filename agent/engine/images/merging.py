@@ -15,6 +15,7 @@ def merge(given: Json, container: Json) -> Json:
     for key in ("ExposedPorts", "Volumes"):
         if container.get(key):
             made[key] = {**container[key], **(made.get(key) or {})}
+    made["Volumes"] = made.get("Volumes") or None
     mine = list(made.get("Env") or [])
     named = {pair.partition("=")[0] for pair in mine}
     inherited = [pair for pair in container.get("Env") or [] if pair.partition("=")[0] not in named]

@@ -186,7 +186,7 @@ class _Handlers:
         return reply({"ImagesDeleted": rows or None, "SpaceReclaimed": freed})
 
     async def commit(self, request: web.Request) -> web.Response:
-        body = await params.json_body(request)
+        body = await params.json_body(request, optional=True)
         query = request.query
         record = self._containers.lookup(query.get("container", ""))
         config = apply_changes(body or record.config, query.getall("changes", []))

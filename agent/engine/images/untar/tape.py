@@ -97,7 +97,7 @@ class Member(tarfile.TarInfo):
         try:
             return super().fromtarfile(archive)
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError, tarfile.SubsequentHeaderError) as error:  # type: ignore[attr-defined]
-            raise BadArchive(f"archive/tar: invalid tar header: {error}") from None
+            raise BadArchive("archive/tar: invalid tar header") from error
         except (RecursionError, ValueError, UnicodeError, OverflowError) as error:
             raise BadArchive(f"archive/tar: invalid tar header: {error}") from None
 

@@ -15,4 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("controlplane.orders.urls")),
     path("api/", include("controlplane.fleet.urls")),
     path("api/", include("controlplane.containers.urls")),
+    path("api/", include("controlplane.images.urls")),
+    path("api/", include("controlplane.volumes.urls")),
+    path("api/", include("controlplane.networks.urls")),
 ]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -143,7 +144,7 @@ class LogsView(ApiView):
 
     operations = {
         "GET": Operation(
-            rights.CONTAINERS_LOGS, "Log of a container", query=LogsQuery, response=serializers.CharField(),
+            rights.CONTAINERS_LOGS, "Log of a container", query=LogsQuery, response=OpenApiTypes.STR,
             media_type="text/plain",
         )
     }  # fmt: skip

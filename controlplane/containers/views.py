@@ -39,7 +39,7 @@ class ContainersView(ApiView):
         "POST": Operation(
             rights.CONTAINERS_CREATE, "Create a container", body=s.ContainerCreate, response=OrderJson, status=202,
             order="container.create", action="container.create",
-            example={"host": "web-1", "image": "nginx:alpine", "name": "web", "spec": {"HostConfig": {"Memory": 67108864}}},
+            example={"host": "web-1", "image": "nginx:alpine", "spec": {"HostConfig": {"Memory": 67108864}}},
         ),
     }  # fmt: skip
     ordering = Ordering(

@@ -81,6 +81,28 @@ class EnrolmentAttempt(models.Model):
         constraints = [models.UniqueConstraint(fields=["address", "minute"], name="enrolment_attempts_per_minute")]
 
 
+class Use(models.Model):
+    """That a container uses an image, a volume or a network; kept by the containers' app for the other three."""
+
+    class Kind(models.TextChoices):
+        """What is used."""
+
+        IMAGE = "image"
+        VOLUME = "volume"
+        NETWORK = "network"
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="uses")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    key = models.CharField(max_length=255)  # digest, volume name, network's engine id
+    container_id = models.UUIDField(db_index=True)
+    engine_id = models.CharField(max_length=64)  # the container's
+    container_name = models.CharField(max_length=255)
+    detail = models.JSONField(default=dict)  # addresses on a network, the path of a volume
+
+    class Meta:
+        indexes = [models.Index(fields=["kind", "key"])]
+
+
 class Event(Base):
     """Something that the engine of a host, or the host's link, reported."""
 

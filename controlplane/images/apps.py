@@ -8,3 +8,9 @@ class ImagesConfig(AppConfig):
 
     name = "controlplane.images"
     label = "images"
+
+    def ready(self) -> None:
+        """Say what ends of orders mean here."""
+        from controlplane.images.services import register
+
+        register()

@@ -8,3 +8,9 @@ class NetworksConfig(AppConfig):
 
     name = "controlplane.networks"
     label = "networks"
+
+    def ready(self) -> None:
+        """Say what ends of orders mean here."""
+        from controlplane.networks.services import register
+
+        register()

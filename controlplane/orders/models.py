@@ -58,6 +58,13 @@ class Order(Versioned):
         return f"{self.op} {self.target_name}"
 
 
+class OrderSecret(models.Model):
+    """A credential that came with a request, sealed by a key outside the database; dropped when the order ends."""
+
+    order = models.OneToOneField(Order, on_delete=models.CASCADE, related_name="secret")
+    sealed = models.TextField()
+
+
 class OrderLine(models.Model):
     """One line of an order's output; `n` counts from 1 and makes a repeat harmless."""
 

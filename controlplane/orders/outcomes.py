@@ -6,7 +6,7 @@ order, so a record never disagrees with the order that changed it.
 
 from collections.abc import Callable
 
-from controlplane.orders.models import Order
+from controlplane.orders.models import Order, OrderSecret
 
 Hook = Callable[[Order], None]
 _ENDED: dict[str, Hook] = {}
@@ -22,6 +22,7 @@ def register(op: str, *, ended: Hook, retried: Hook | None = None) -> None:
 
 def order_ended(order: Order) -> None:
     """An order has ended: done, failed, expired or cancelled."""
+    OrderSecret.objects.filter(order=order).delete()
     hook = _ENDED.get(order.op)
     if hook is not None:
         hook(order)

@@ -8,3 +8,9 @@ class VolumesConfig(AppConfig):
 
     name = "controlplane.volumes"
     label = "volumes"
+
+    def ready(self) -> None:
+        """Say what ends of orders mean here."""
+        from controlplane.volumes.services import register
+
+        register()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from controlplane.common import hints, readings
 from controlplane.containers.attention import rank
 from controlplane.containers.models import Container, ContainerState, Health
-from controlplane.hosts.models import Host
+from controlplane.hosts.models import Host, Use
 
 STATES: Final = frozenset({"created", "running", "paused", "restarting", "removing", "exited", "dead"})
 # A row whose order is on its way is not gone only because a list did not name it.
@@ -48,6 +48,7 @@ def containers_observed(*, host: Host, items: Sequence[Mapping[str, Any]]) -> No
                 same.append(row.pk)
                 if row.inspect != inspect:
                     Container.objects.filter(pk=row.pk).update(inspect=inspect)
+        _note_uses(host, created + updated)
         Container.objects.filter(pk__in=same).update(observed_at=now)
         if created:
             hints.changed(kind="container", action="created", ids=created, host_id=host.pk)
@@ -147,7 +148,38 @@ def _remove(host: Host, rows: Sequence[Container]) -> None:
         return
     ids = [row.pk for row in rows]
     with transaction.atomic():
+        Use.objects.filter(container_id__in=ids).delete()
         Container.objects.filter(pk__in=ids).update(
             removed_at=timezone.now(), state=ContainerState.REMOVED, attention=99, version=F("version") + 1
         )
         hints.changed(kind="container", action="removed", ids=ids, host_id=host.pk)
+
+
+def _note_uses(host: Host, ids: Sequence[Any]) -> None:
+    """Who uses which image, volume and network, for the pages of those."""
+    Use.objects.filter(container_id__in=ids).delete()
+    uses = []
+    for row in Container.objects.filter(pk__in=ids).only("engine_id", "name", "image_digest", "mounts", "networks"):
+        used = [(Use.Kind.IMAGE, row.image_digest, {})]
+        for mount in row.mounts:
+            if isinstance(mount, Mapping) and mount.get("Type") == "volume":
+                path = readings.text(mount.get("Destination"))
+                used.append((Use.Kind.VOLUME, readings.text(mount.get("Name")), {"path": path}))
+        for endpoint in row.networks.values():
+            if isinstance(endpoint, Mapping):
+                address = {"ipv4": readings.text(endpoint.get("IPAddress"), 64)}
+                used.append((Use.Kind.NETWORK, readings.text(endpoint.get("NetworkID")), address))
+        uses += [
+            Use(
+                host=host,
+                kind=kind,
+                key=key,
+                container_id=row.pk,
+                engine_id=row.engine_id,
+                container_name=row.name,
+                detail=detail,
+            )  # fmt: skip
+            for kind, key, detail in used
+            if key
+        ]
+    Use.objects.bulk_create(uses)

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from controlplane.common import hints
 from controlplane.containers.models import Container, ContainerState
+from controlplane.hosts.models import Use
 from controlplane.orders import outcomes
 from controlplane.orders.models import Order, OrderState
 
@@ -46,6 +47,7 @@ def remove_ended(order: Order) -> None:
     if order.state == OrderState.DONE and row.update(
         removed_at=timezone.now(), state=ContainerState.REMOVED, attention=99
     ):
+        Use.objects.filter(container_id=order.target_id).delete()
         _told(order, "removed")
         return
     row.filter(desired_state=ContainerState.REMOVED).update(desired_state="")

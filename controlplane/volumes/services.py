@@ -1,0 +1,172 @@
+"""Order volumes, and write what hosts report of theirs."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from controlplane.common import hints, readings
+from controlplane.common.access import Access, denied
+from controlplane.common.errors import Conflict, Invalid
+from controlplane.common.rights import CONTAINERS_PRIVILEGED
+from controlplane.hosts.models import Host
+from controlplane.hosts.services import check_labels
+from controlplane.orders import outcomes
+from controlplane.orders.models import Order, OrderState
+from controlplane.orders.services import order_create
+from controlplane.volumes.models import Volume
+
+
+def volume_create(
+    *,
+    host: Host,
+    access: Access,
+    name: str = "",
+    driver: str = "local",
+    options: Mapping[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    not_after: datetime | None = None,
+) -> tuple[Volume, Order]:
+    """Write the record and order the volume.
+
+    Raises:
+        Invalid: a label. Conflict: the host has a volume of that name.
+        Denied: the options reach a path of the host.
+    """
+    check_labels(labels or {})
+    if reaches_host(options or {}) and not access.on(CONTAINERS_PRIVILEGED, host.pk):
+        raise denied(CONTAINERS_PRIVILEGED, host.name)
+    name = name or uuid.uuid4().hex + uuid.uuid4().hex
+    with transaction.atomic():
+        Volume.objects.filter(host=host, name=name, state=Volume.State.CREATION_FAILED).delete()
+        if Volume.objects.filter(host=host, name=name).exists():
+            raise Conflict(f"{host.name} has a volume {name!r} already", code="name_taken", params={"name": name})
+        volume = Volume(host=host, name=name, driver=driver, options=dict(options or {}), labels=labels or {})
+        volume.save(force_insert=True)
+        args = {
+            "id": str(volume.pk),
+            "name": name,
+            "driver": driver,
+            "driver_opts": dict(options or {}),
+            "labels": labels or {},
+        }
+        order = order_create(
+            host=host, op="volume.create", args=args, target=volume, actor=access.actor, not_after=not_after
+        )
+        hints.changed(kind="volume", action="created", ids=[volume.pk], host_id=host.pk, order_id=order.pk)
+    return volume, order
+
+
+def reaches_host(options: Mapping[str, str]) -> bool:
+    """Whether the local driver would mount a path or a device of the host itself."""
+    return "bind" in options.get("o", "").split(",") or options.get("device", "").startswith("/")
+
+
+def volume_remove(
+    *, volume: Volume, access: Access, force: bool, confirm: str, not_after: datetime | None = None
+) -> Order | None:
+    """Order the removal; a record that never came to be goes at once, without an order.
+
+    Raises:
+        Invalid: the name was not repeated: what is in a volume cannot be brought back.
+    """
+    with transaction.atomic():
+        if volume.state == Volume.State.CREATION_FAILED:
+            Volume.objects.filter(pk=volume.pk, state=Volume.State.CREATION_FAILED).delete()
+            hints.changed(kind="volume", action="removed", ids=[volume.pk], host_id=volume.host_id)
+            return None
+        if confirm != volume.name:
+            detail = f"It may hold data: repeat its name as ?confirm={volume.name}"
+            raise Invalid(detail, code="confirm_required", params={"name": volume.name})
+        args: dict[str, Any] = {"id": str(volume.pk), "name": volume.name, **({"force": True} if force else {})}
+        order = order_create(
+            host=volume.host, op="volume.remove", args=args, target=volume, actor=access.actor, not_after=not_after
+        )
+        _touch(volume.pk, volume.host_id, "updated")
+    return order
+
+
+def volumes_observed(*, host: Host, items: Sequence[Mapping[str, Any]]) -> None:
+    """Write some volumes as they are now."""
+    now = timezone.now()
+    changed = []
+    with transaction.atomic():
+        for item in items:
+            name = readings.text(item.get("name"))
+            if not name:
+                continue
+            values = {
+                "state": Volume.State.PRESENT,
+                "driver": readings.text(item.get("driver"), 64),
+                "mountpoint": readings.text(item.get("mountpoint"), 512),
+                "options": readings.texts(item.get("options")),
+                "labels": readings.texts(item.get("labels")),
+                "engine_created_at": readings.moment(item.get("created_at")),
+                "problem": None,
+            }
+            row, made = Volume.objects.get_or_create(host=host, name=name, defaults={**values, "observed_at": now})
+            if made or any(getattr(row, key) != value for key, value in values.items()):
+                Volume.objects.filter(pk=row.pk).update(version=F("version") + 1, **values)
+                changed.append(row.pk)
+            Volume.objects.filter(pk=row.pk).update(observed_at=now)
+        if changed:
+            hints.changed(kind="volume", action="updated", ids=changed, host_id=host.pk)
+
+
+def volumes_gone(*, host: Host, names: Iterable[str]) -> None:
+    """Some are no longer there."""
+    _remove(host, Volume.objects.filter(host=host, name__in=[*names], state=Volume.State.PRESENT))
+
+
+def volumes_swept(*, host: Host, since: datetime) -> None:
+    """A whole list has been written since `since`: what it did not name is gone."""
+    _remove(host, Volume.objects.filter(host=host, state=Volume.State.PRESENT, observed_at__lt=since))
+
+
+def _remove(host: Host, rows: Any) -> None:
+    ids = list(rows.values_list("pk", flat=True))
+    if ids:
+        with transaction.atomic():
+            Volume.objects.filter(pk__in=ids).delete()
+            hints.changed(kind="volume", action="removed", ids=ids, host_id=host.pk)
+
+
+def create_ended(order: Order) -> None:
+    """There, or never."""
+    row = Volume.objects.filter(pk=order.target_id, host_id=order.host_id, state=Volume.State.CREATING)
+    if order.state == OrderState.DONE:
+        mountpoint = readings.text((order.result or {}).get("mountpoint"), 512)
+        row.update(state=Volume.State.PRESENT, mountpoint=mountpoint, observed_at=timezone.now())
+    else:
+        problem = order.problem or {"code": order.state, "status": 0, "detail": f"The order {order.state}"}
+        row.update(state=Volume.State.CREATION_FAILED, problem=problem)
+    _touch(order.target_id, order.host_id, "updated")
+
+
+def create_retried(order: Order) -> None:
+    """Another try."""
+    row = Volume.objects.filter(pk=order.target_id, state=Volume.State.CREATION_FAILED)
+    row.update(state=Volume.State.CREATING, problem=None)
+    _touch(order.target_id, order.host_id, "updated")
+
+
+def remove_ended(order: Order) -> None:
+    """Gone, or still there."""
+    if order.state == OrderState.DONE:
+        Volume.objects.filter(pk=order.target_id, host_id=order.host_id).delete()
+    _touch(order.target_id, order.host_id, "removed" if order.state == OrderState.DONE else "updated")
+
+
+def _touch(volume_id: uuid.UUID | None, host_id: uuid.UUID, action: str) -> None:
+    Volume.objects.filter(pk=volume_id).update(version=F("version") + 1)
+    hints.changed(kind="volume", action=action, ids=[volume_id or ""], host_id=host_id)
+
+
+def register() -> None:
+    """Every op of volumes."""
+    outcomes.register("volume.create", ended=create_ended, retried=create_retried)
+    outcomes.register("volume.remove", ended=remove_ended)

@@ -40,7 +40,7 @@ class LastTails:
     async def exit_of(self, engine_id: str, attributes: dict[str, Any]) -> dict[str, Any]:
         """Code, flag, times and last lines of a container that ended just now."""
         facts: dict[str, Any] = {"code": _code(attributes.get("exitCode")), "oom_killed": False, "error": "",
-                                 "started_at": "", "finished_at": "", "log_tail": None}  # fmt: skip
+                                 "started_at": "", "finished_at": ""}  # fmt: skip
         try:
             found = await self._engine.call("GET", f"/containers/{engine_id}/json", seconds=_PATIENCE)
             state = found["State"]

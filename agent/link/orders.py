@@ -16,7 +16,7 @@ trace that could be recognised ends as `outcome_unknown`: it happens at most onc
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from agent.link.docker import EngineError
@@ -71,7 +71,17 @@ async def prune_system(work: Work) -> Result:
     kinds = [str(kind) for kind in work.args["kinds"]]
     if unknown := sorted(set(kinds) - prunes.keys()):
         raise EngineError(400, f"cannot prune {', '.join(unknown)}")
-    return {kind: await prune(work) for kind, prune in prunes.items() if kind in kinds}
+    return {
+        kind: await prune(_without_until(work) if kind == "volumes" else work)
+        for kind, prune in prunes.items()
+        if kind in kinds
+    }
+
+
+def _without_until(work: Work) -> Work:
+    """Volumes have no age by which they could be chosen: an engine refuses `until`."""
+    filters = {name: value for name, value in (work.args.get("filters") or {}).items() if name != "until"}
+    return replace(work, args={**work.args, "filters": filters})
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {

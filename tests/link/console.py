@@ -51,6 +51,10 @@ def host(name: str) -> dict[str, Any]:
             "engine": row.engine, "facts": row.facts, "policy": row.policy}  # fmt: skip
 
 
+def set_host(name: str, **fields: Any) -> None:
+    Host.objects.filter(name=name).update(**fields)
+
+
 def order(name: str, op: str, args: dict[str, Any], seconds: float = 600, ring: bool = True) -> str:
     """An order, as a service makes it; `ring=False` keeps the doorbell silent."""
     from controlplane.orders import services

@@ -145,7 +145,7 @@ class Stack:
 
         wait_for(open_, 30, "web does not listen")
 
-    def do(self, name: str, *args: Any, **options: Any) -> Any:
+    def do(self, name: str, /, *args: Any, **options: Any) -> Any:
         """Ask the console; see there what there is."""
         if self._console is None:
             self._console = subprocess.Popen(

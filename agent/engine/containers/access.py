@@ -62,7 +62,9 @@ class Access:
         self.runs = Runs(events, containers.find, exits.wait)
         self.logs = Logs(self._watcher)
         self.attaching = Attaching(self.logs, self.runs, lambda id_: paths.bundle(id_) / "attach")
-        self.execs = Execs(runtime, events, containers.find, ProcessMaker(paths.bundle), paths.execs, exits.watch)
+        self.execs = Execs(
+            runtime, events, containers.find, ProcessMaker(paths.bundle), paths.execs, exits.watch, self._first_pids
+        )
         self.archive = Archive(self._mounted, events)
         self.stats = Stats(Host.read(hierarchy), containers.find)
         self._health = HealthMonitor(events, containers.find, containers.save, self.execs)
@@ -71,6 +73,9 @@ class Access:
 
     def _running(self) -> list[ContainerRecord]:
         return [record for record in self._containers if record.state.alive]
+
+    def _first_pids(self) -> set[int]:
+        return {record.state.pid for record in self._containers}
 
     @contextlib.asynccontextmanager
     async def _mounted(self, record: ContainerRecord) -> AsyncIterator[Path]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from agent.engine.containers import execio
 from agent.engine.containers.attach import Client, keys
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
-from agent.engine.kernel import files
+from agent.engine.kernel import children, files
 from agent.engine.runtime.base import ExecSpec, Processes
 from agent.engine.state.records import ContainerRecord, Status
 
@@ -99,6 +99,7 @@ class Execs:
         process_of: makes the OCI process.
         directory: where each exec has its files.
         watch: watches a detached exec: id, processes, exit file, bundle → its exit.
+        spare: pids of containers' first processes, which are never reaped here.
     """
 
     def __init__(
@@ -109,9 +110,10 @@ class Execs:
         process_of: ProcessOf,
         directory: Path,
         watch: Callable[[str, Processes, Path, Path], Awaitable[Any]],
+        spare: Callable[[], Collection[int]] = tuple,
     ) -> None:
         self._runtime, self._events, self._find, self._process_of = runtime, events, find, process_of
-        self._directory, self._watch = directory, watch
+        self._directory, self._watch, self._spare = directory, watch, spare
         self._execs: dict[str, Exec] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -256,6 +258,7 @@ class Execs:
                     code = NOT_FOUND if execio.means_not_found(words) else CANNOT_RUN
                     await output.write(1, f"OCI runtime exec failed: exec failed: {words}: unknown\r\n".encode())
                     copying.cancel()
+                    self._keep(self._reap(), exec_.id)
                 await asyncio.wait({copying}, timeout=PATIENCE)
                 return code
             finally:
@@ -270,6 +273,13 @@ class Execs:
             if record is not None:
                 self._tell(record, exec_, "exec_detach")
             output.leave()
+
+    async def _reap(self) -> None:
+        # A runtime that could not run the program ends before its child does, and leaves it to us.
+        for pause in (0.0, 0.02, 0.2, 1.0):
+            await asyncio.sleep(pause)
+            if children.reap_strangers(self._spare()):
+                return
 
     def _keep(self, work: Coroutine[Any, Any, None], exec_id: str) -> "asyncio.Task[None]":
         task = asyncio.create_task(work, name=f"exec {exec_id[:12]}")

@@ -17,7 +17,7 @@ from agent.engine.containers.exec import Exec, Execs
 from agent.engine.containers.execspec import ProcessMaker, environment
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
-from agent.engine.kernel import cgroups
+from agent.engine.kernel import cgroups, syscalls
 from agent.engine.runtime.conmon import Conmon
 from agent.engine.runtime.crun import Crun
 from agent.engine.runtime.exits import Exits
@@ -149,6 +149,7 @@ async def over(made: Exec) -> None:
 
 @pytest.fixture
 async def cast(tmp_path: Path) -> AsyncIterator[Cast]:
+    syscalls.set_child_subreaper()
     cast = Cast(tmp_path)
     cast.start()
     yield cast
@@ -193,6 +194,17 @@ async def test_what_cannot_run_says_so_on_the_stream(
     assert made.exit_code == code
     assert words in client.text(1)
     assert client.text(1).endswith(b"\r\n")
+
+
+async def test_a_failed_exec_does_not_keep_its_container_from_ending(cast: Cast) -> None:
+    await cast.run("nosuch")
+    pid = cast.record.state.pid
+    os.kill(pid, 9)
+    for _ in range(60):
+        if not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the container did not end")
 
 
 async def test_an_unknown_user(cast: Cast) -> None:

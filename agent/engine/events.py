@@ -71,7 +71,7 @@ class EventBus:
         self.subscribers: set[Subscription] = set()
         self._history: deque[dict[str, Any]] = deque(maxlen=history)
 
-    def publish(  # noqa: PLR0917 (one event, one line at each of many callers)
+    def publish(
         self,
         kind: str,
         action: str,

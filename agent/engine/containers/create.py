@@ -6,6 +6,7 @@ with the commit that closes the intent.
 
 import contextlib
 import os
+import posixpath
 import secrets
 import time
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ def plan(
         raise Invalid("conflicting options: hostname and the UTS mode")
     if host["NetworkMode"] == "host" or host["UTSMode"] == "host":
         config["Hostname"] = body.get("Hostname") or os.uname().nodename
-    warnings = limits.check(host, ops.machine)
+    warnings = [*limits.check(host, ops.machine), *requests.check_mode(body, host)]
     security.sysctls(host)
     security.device_rules(host["DeviceCgroupRules"])
     points = mounts.collect(host, config)
@@ -138,15 +139,20 @@ def _remove_directory(ops: Ops, container_id: str) -> None:
 
 async def _with_volumes(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStack) -> tuple[MountPoint, ...]:
     """Make the volumes that are not there yet, and fill in where they lie."""
-    labels = {
-        given.get("Source", ""): (given.get("VolumeOptions") or {}).get("Labels") or {}
-        for given in record.host_config.get("Mounts") or []
+    given = {
+        posixpath.normpath(mount.get("Target") or "/"): mount.get("VolumeOptions") or {}
+        for mount in record.host_config.get("Mounts") or []
     }
     found = []
     for point in record.mounts:
         if point.type == "volume":
+            asked = given.get(point.destination, {})
             volume = await ops.volumes.create(
-                point.name, driver=point.driver, labels=labels.get(point.name), anonymous=point.anonymous
+                point.name,
+                driver=point.driver,
+                options=(asked.get("DriverConfig") or {}).get("Options"),
+                labels=asked.get("Labels"),
+                anonymous=point.anonymous,
             )
             if point.anonymous:
                 undo.push_async_callback(_drop_volume, ops, point.name)

@@ -74,8 +74,8 @@ def check(host: Mapping[str, Any], machine: Machine, *, update: bool = False) ->
         )
     if host.get("OomKillDisable") and not memory:
         warnings.append(
-            "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running"
-            " out of resources."
+            "OOM killer is disabled for the container, but no memory limit is set, this can result in the system"
+            " running out of resources."
         )
     return warnings
 

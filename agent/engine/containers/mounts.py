@@ -256,8 +256,8 @@ def oci(points: Sequence[MountPoint], tmpfs: Mapping[str, str]) -> list[Json]:
         depth = "bind" if "nonrecursive" in point.options else "rbind"
         access = "rw" if point.rw else "ro"
         found.append(_mount(point.destination, "bind", point.source, (depth, point.propagation or "rprivate", access)))
-    for path, options in tmpfs.items():
-        found.append(_mount(posixpath.normpath(path), "tmpfs", "tmpfs", tmpfs_options(options)))
+    for path, text in tmpfs.items():
+        found.append(_mount(posixpath.normpath(path), "tmpfs", "tmpfs", tmpfs_options(text)))
     return sorted(found, key=lambda mount: mount["destination"].count("/") if mount["destination"] != "/" else 0)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,7 +63,13 @@ class Volumes(Protocol):
     """Named volumes."""
 
     async def create(
-        self, name: str = "", *, driver: str = "", labels: dict[str, str] | None = None, anonymous: bool | None = None
+        self,
+        name: str = "",
+        *,
+        driver: str = "",
+        options: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        anonymous: bool | None = None,
     ) -> VolumeRecord: ...
     async def acquire(
         self, name: str, container_id: str, *, destination: str = "", rw: bool = True, propagation: str = ""

@@ -89,9 +89,9 @@ def section(profile: Mapping[str, Any], capabilities: Sequence[str], arch: str =
     for group in profile["syscalls"]:
         if not _applies(group, held, arch):
             continue
-        names = [name for name in group["names"] if name not in gated and name not in _RULED_APART]
-        if names:
-            rules.append(_rule(names, group.get("args") or (), group["action"], group.get("errnoRet")))
+        kept = [name for name in group["names"] if name not in gated and name not in _RULED_APART]
+        if kept:
+            rules.append(_rule(kept, group.get("args") or (), group["action"], group.get("errnoRet")))
     for needed, names in _GATES:
         if held & set(needed):
             rules.append(_rule(names))

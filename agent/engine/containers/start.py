@@ -17,7 +17,6 @@ import msgspec
 
 from agent.engine.containers import exited, failures, prepare
 from agent.engine.containers.ops import Ops
-from agent.engine.containers.waits import Ended
 from agent.engine.errors import Conflict, EngineError, NotModified, System
 from agent.engine.kernel import files
 from agent.engine.networks.requests import Sandbox, SandboxRequest
@@ -103,7 +102,8 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
         (_acquire(ops, record, sources), lambda: release_volumes(ops, record)),
     )
     for point in record.mounts:
-        if point.type == "volume" and point.copy_up:
+        # At the first start only: a volume that its owner has emptied since stays empty.
+        if point.type == "volume" and point.copy_up and not record.state.started_ns:
             await ops.volumes.copy_up(point.name, rootfs, point.destination)
     points = prepare.with_sources(record.mounts, sources)
     given, filter_key = await prepare.prepared(ops, record, rootfs, sandbox, points)
@@ -181,6 +181,5 @@ async def _failed(ops: Ops, record: ContainerRecord, failure: failures.Failure, 
     status = Status.CREATED if not current.state.started_ns else Status.EXITED
     changed = current.with_state(status=status, pid=0, error=str(failure.error), exit_code=failure.code)
     await ops.containers.save(changed, also=[closing])
-    ops.waits.exited(record.id, Ended(failure.code, str(failure.error)))
     if record.auto_remove:
         ops.spawn(exited.remove_by_itself(ops, record.id), f"remove {record.id[:12]}")

@@ -135,6 +135,35 @@ def split_extra_hosts(lines: tuple[str, ...], gateway: str) -> list[tuple[str, s
     return found
 
 
+def check_mode(asked: Mapping[str, Any], host_config: Mapping[str, Any]) -> list[str]:
+    """What cannot go with the network mode; warnings of what is left out.
+
+    Args:
+        asked: the container's ``Config`` as the client gave it, before defaults.
+        host_config: its ``HostConfig``.
+
+    Raises:
+        Invalid: ``conflicting options``, in dockerd's words.
+    """
+    mode = host.read_mode(host_config.get("NetworkMode") or "default")
+    if mode.kind == "container":
+        for given, words in (
+            (asked.get("Hostname"), "hostname and the network mode"),
+            (host_config.get("Links"), "links and the network mode"),
+            (host_config.get("Dns"), "dns and the network mode"),
+            (host_config.get("ExtraHosts"), "custom host-to-IP mapping and the network mode"),
+            (asked.get("MacAddress"), "mac-address and the network mode"),
+            (host_config.get("PortBindings"), "port publishing and the container type network mode"),
+            (host_config.get("PublishAllPorts"), "port publishing and the container type network mode"),
+            (asked.get("ExposedPorts"), "port exposing and the container type network mode"),
+        ):
+            if given:
+                raise Invalid(f"conflicting options: {words}")
+    if mode.kind == "host" and host_config.get("PortBindings"):
+        return ["Published ports are discarded when using host network mode"]
+    return []
+
+
 def check_endpoints(endpoints: Mapping[str, Json | None]) -> None:
     """Addresses that a create or connect request names must be addresses.
 

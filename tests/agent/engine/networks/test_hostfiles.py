@@ -4,7 +4,7 @@ import pytest
 
 from agent.engine.errors import Invalid
 from agent.engine.networks.hostfiles import HostFiles, Resolv, embedded, hosts, parse_resolv, resolv, wanted
-from agent.engine.networks.requests import split_extra_hosts
+from agent.engine.networks.requests import check_mode, split_extra_hosts
 
 HOST = parse_resolv(
     "# made by hand\nsearch a.org b.org\nnameserver 127.0.0.53\nnameserver 10.0.0.1 ; one\noptions edns0\n"
@@ -50,3 +50,26 @@ def test_a_change_keeps_the_inode(tmp_path: Path) -> None:
     files.write(hosts="longer")
     assert (files.hosts.read_text(), files.hosts.stat().st_ino) == ("longer", before)
     assert files.hosts.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "words"),
+    [
+        ({"Hostname": "x"}, {}, "hostname and the network mode"),
+        ({"MacAddress": "02:42:00:00:00:01"}, {}, "mac-address and the network mode"),
+        ({"ExposedPorts": {"80/tcp": {}}}, {}, "port exposing and the container type network mode"),
+        ({}, {"PortBindings": {"80/tcp": []}}, "port publishing and the container type network mode"),
+        ({}, {"Dns": ["1.1.1.1"]}, "dns and the network mode"),
+        ({}, {"ExtraHosts": ["a:1.2.3.4"]}, "custom host-to-IP mapping and the network mode"),
+    ],
+)
+def test_what_a_shared_network_cannot_have(asked: dict[str, object], given: dict[str, object], words: str) -> None:
+    with pytest.raises(Invalid, match=f"conflicting options: {words}"):
+        check_mode(asked, {"NetworkMode": "container:x", **given})
+    assert check_mode(asked, {"NetworkMode": "default", **given}) == []
+
+
+def test_ports_on_the_host_are_left_out() -> None:
+    assert check_mode({}, {"NetworkMode": "host", "PortBindings": {"80/tcp": []}}) == [
+        "Published ports are discarded when using host network mode"
+    ]

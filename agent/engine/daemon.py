@@ -34,6 +34,7 @@ from agent.engine.containers.service import ContainerService
 from agent.engine.errors import EngineError, Invalid
 from agent.engine.events import EventBus
 from agent.engine.images.service import ImageService, open_stores
+from agent.engine.images.unpack import Limits
 from agent.engine.kernel import cgroups, files, machine, mounts, programs, syscalls
 from agent.engine.networks.service import NetworkService
 from agent.engine.paths import Paths
@@ -77,7 +78,7 @@ class Engine:
         self.hierarchy = cgroups.detect()
         self.runtime = Crun(choose(config.runtime, self.hierarchy), self.paths.runtime, Conmon(self._place_conmon))
         content, layers, self.snapshots = open_stores(self.paths.root, self.database)
-        self.registries = Registries(config.insecure_registries)
+        self.registries = Registries(config.insecure_registries, (self.paths.root / "certs.d",))
         self.images = ImageService(
             database=self.database,
             content=content,
@@ -86,6 +87,7 @@ class Engine:
             containers=self.records,
             events=self.events,
             registries=self.registries,
+            limits=Limits(bytes=config.layer_bytes, entries=config.layer_entries, floor=config.disk_floor),
         )
         self.networks = NetworkService(
             config=config,
@@ -300,6 +302,9 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     parser.add_argument("--runtime", default="", choices=["", "crun", "runc"], help="OCI runtime")
     parser.add_argument("--default-capabilities", default="podman", choices=["podman", "docker"])
     parser.add_argument("--insecure-registry", action="append", default=[], help="registry without TLS: host:port")
+    parser.add_argument("--layer-bytes", type=int, default=20 << 30, help="unpacked size of a layer at most")
+    parser.add_argument("--layer-entries", type=int, default=1_000_000, help="files of a layer at most")
+    parser.add_argument("--disk-floor", type=int, default=5, help="percent of the disk that unpacking leaves free")
     parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
     parser.add_argument("--debug", action="store_true", help="log more")
     options = parser.parse_args(argv)
@@ -315,6 +320,9 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         runtime=options.runtime,
         default_capabilities=options.default_capabilities,
         insecure_registries=tuple(options.insecure_registry),
+        layer_bytes=options.layer_bytes,
+        layer_entries=options.layer_entries,
+        disk_floor=options.disk_floor,
         labels=tuple(options.label),
         debug=options.debug,
     )

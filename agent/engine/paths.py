@@ -13,6 +13,7 @@ ROOT/                               0700: nobody but root reads layers, logs or 
 │   ├── <id>-json.log[.1…]          the log, CRI format under Docker's file name
 │   ├── exit/<id>                   exit code, written by conmon
 │   └── hosts, hostname, resolv.conf
+├── certs.d/<host:port>/*.crt       CAs of private registries, as in Docker's certs.d
 └── tmp/                            half-made things; emptied at start
 
 RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it describes

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from agent.link import facts
 from agent.link.keys import HostKey, Trusted
-from agent.link.settings import Identity, LinkSettings, write_identity
+from agent.link.settings import Identity, LinkSettings, write_identity, write_private
 from agent.link.transport import HandshakeFailed, check_url
 from agent.protocol import versions
 
@@ -89,24 +89,28 @@ def enrol(settings: LinkSettings, key: HostKey, join: Join, name: str) -> Identi
             "sig": base64.b64encode(key.sign(statement)).decode(),
         },
     )
-    identity = _believed(answer, join, public)
+    identity, ca = _believed(answer, join, public)
+    if ca:
+        write_private(settings.registry_ca(join.url), ca.encode())
     write_identity(settings, identity)
     return identity
 
 
-def _believed(answer: dict[str, Any], join: Join, public: str) -> Identity:
+def _believed(answer: dict[str, Any], join: Join, public: str) -> tuple[Identity, str]:
     try:
         host_id, server_key = str(answer["host_id"]), str(answer["server_key"])
         raw = binascii.unhexlify(server_key)
         sig = base64.b64decode(str(answer["sig"]), validate=True)
+        ca = str(answer["ca"])
     except (KeyError, ValueError, TypeError):
         raise EnrolmentFailed("the control plane's answer cannot be read") from None
     if versions.key_id(raw) != join.key_hash:
         raise EnrolmentFailed("whoever answered has not the key that the join string names: nothing was changed")
     trusted = Trusted({join.key_hash: server_key})
-    if not trusted.verify(join.key_hash, sig, versions.enrolled_statement(join.url, host_id, public)):
+    ca_hash = hashlib.sha256(ca.encode()).hexdigest()
+    if not trusted.verify(join.key_hash, sig, versions.enrolled_statement(join.url, host_id, public, ca_hash)):
         raise EnrolmentFailed("the control plane's answer is not signed by its key: nothing was changed")
-    return Identity(join.url, host_id, {join.key_hash: server_key})
+    return Identity(join.url, host_id, {join.key_hash: server_key}), ca
 
 
 def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:

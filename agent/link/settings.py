@@ -5,6 +5,7 @@ STATE/host.key           Ed25519, PEM; 0600
 STATE/orders.sqlite3     the order book
 STATE/bell.sock          where the link's own Celery finds its broker; 0600
 STATE/docker.sock        the engine, unless --engine names another
+STATE/engine/certs.d/    the control plane's private CA, for pulls from its registry
 STATE/policy.toml        what this host forbids (/etc/longshore/policy.toml for the default state directory)
 """
 
@@ -15,6 +16,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 DEFAULT_STATE: Final = Path("/var/lib/longshore")
 DEFAULT_POLICY: Final = Path("/etc/longshore/policy.toml")
@@ -53,6 +55,10 @@ class LinkSettings:
     @property
     def order_book(self) -> Path:
         return self.state / "orders.sqlite3"
+
+    def registry_ca(self, url: str) -> Path:
+        """Where our own engine looks for the CA of the control plane's registry."""
+        return self.state / "engine" / "certs.d" / urlsplit(url).netloc / "ca.crt"
 
     @property
     def bell_socket(self) -> Path:

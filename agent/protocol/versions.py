@@ -38,9 +38,12 @@ def enrol_statement(url: str, token_hash: str, public_key: str, facts_digest: st
     return f"v1|enrol|{url}|{token_hash}|{public_key}|{facts_digest}".encode()
 
 
-def enrolled_statement(url: str, host_id: str, public_key: str) -> bytes:
-    """What the control plane signs in its answer to an enrolment."""
-    return f"v1|enrolled|{url}|{host_id}|{public_key}".encode()
+def enrolled_statement(url: str, host_id: str, public_key: str, ca_hash: str) -> bytes:
+    """What the control plane signs in its answer to an enrolment.
+
+    `ca_hash` is the SHA-256 of the private CA that it hands over (PEM), or of nothing where it has a public one.
+    """
+    return f"v1|enrolled|{url}|{host_id}|{public_key}|{ca_hash}".encode()
 
 
 def key_id(public_key: bytes) -> str:

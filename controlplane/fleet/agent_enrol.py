@@ -1,6 +1,7 @@
 """`POST /agent/v1/enrol`: where a new host trades its one-use token for a place in the fleet. No session, no cookie."""
 
 import base64
+import hashlib
 import json
 from typing import Final
 
@@ -41,14 +42,23 @@ def enrol(request: HttpRequest) -> HttpResponse:
         return _problem(403, refusal)
     except Refusal as refusal:
         return _problem(400, refusal)
-    statement = enrolled_statement(settings.LONGSHORE_URL, str(host_id), fields["public_key"])
+    ca = _private_ca()
+    ca_hash = hashlib.sha256(ca.encode()).hexdigest()
+    statement = enrolled_statement(settings.LONGSHORE_URL, str(host_id), fields["public_key"], ca_hash)
     return JsonResponse(
         {
             "host_id": str(host_id),
             "server_key": server_key.public_key().hex(),
+            "ca": ca,
             "sig": base64.b64encode(server_key.sign(statement)).decode(),
         }
     )
+
+
+def _private_ca() -> str:
+    """The CA that `scripts/up` made, so that the host's engine trusts the registry; empty with a public certificate."""
+    path = settings.LONGSHORE_DATA / "tls" / "ca.pem"
+    return path.read_text() if path.exists() else ""
 
 
 def _fields(request: HttpRequest) -> dict[str, str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -42,9 +43,15 @@ class Fetched:
 class Registries:
     """How registries are reached from here."""
 
-    def __init__(self, insecure: tuple[str, ...] = ()) -> None:
-        """``insecure``: ``host:port``, ``host`` or CIDR, reached without a trusted certificate or in plain HTTP."""
+    def __init__(self, insecure: tuple[str, ...] = (), certificates: tuple[Path, ...] = ()) -> None:
+        """What the settings and the data root say of registries.
+
+        Args:
+            insecure: ``host:port``, ``host`` or CIDR, reached without a trusted certificate or in plain HTTP.
+            certificates: folders of ``HOST[:PORT]/*.crt`` beside the system's.
+        """
         self._insecure = insecure
+        self._certificates = certificates
 
     def is_insecure(self, domain: str) -> bool:
         """Loopback always is, and what the settings name."""
@@ -78,7 +85,7 @@ class Registries:
         host = _HUB_HOST if domain == _HUB else domain
         bases = [URL(f"https://{host}"), *([URL(f"http://{host}")] if insecure else [])]
         for base in bases:
-            async with Transport(base, verify=not insecure) as transport:
+            async with Transport(base, verify=not insecure, certificates=self._certificates) as transport:
                 repository = Repository(transport, path, Authorizer(transport, credentials, scopes))
                 try:
                     await repository.ping()

@@ -50,12 +50,17 @@ def may_reach(registry: str, target: str) -> bool:
 class Transport:
     """Sessions for one registry. Use it as a context manager."""
 
-    def __init__(self, base: URL, *, verify: bool) -> None:
-        """``base`` is ``scheme://host:port``; ``verify`` false takes any certificate (an insecure registry)."""
+    def __init__(self, base: URL, *, verify: bool, certificates: tuple[Path, ...] = ()) -> None:
+        """``base`` is ``scheme://host:port``; ``verify`` false takes any certificate (an insecure registry).
+
+        ``certificates``: folders of ``HOST[:PORT]/*.crt``, as Docker's certs.d, beside those of the system.
+        """
         self.base = base
         self._kind = "public"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=STALL_SECONDS)
-        trust: ssl.SSLContext | bool = _trust(f"{base.host}:{base.port}", f"{base.host}") if verify else False
+        trust: ssl.SSLContext | bool = False
+        if verify:
+            trust = _trust((*CERTIFICATES, *certificates), f"{base.host}:{base.port}", f"{base.host}")
         self._own = self._session(self._own_socket, trust, timeout)
         self._others = self._session(self._other_socket, True, timeout)
 
@@ -170,10 +175,10 @@ def _socket(info: tuple[Any, ...]) -> socket.socket:
     return made
 
 
-def _trust(*names: str) -> ssl.SSLContext:
+def _trust(folders: tuple[Path, ...], *names: str) -> ssl.SSLContext:
     """The system's authorities, and those that the administrator laid down for this registry."""
     context = ssl.create_default_context()
-    for folder in CERTIFICATES:
+    for folder in folders:
         for name in names:
             for file in sorted((folder / name).glob("*.crt")):
                 context.load_verify_locations(file)

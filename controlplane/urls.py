@@ -1,8 +1,9 @@
 """Every address that Django answers."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from controlplane.fleet.agent_enrol import enrol
+from controlplane.overview.pages import dashboard, problem_type
 
 handler400 = "controlplane.common.problems.bad_request"
 handler403 = "controlplane.common.problems.forbidden"
@@ -18,4 +19,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("controlplane.images.urls")),
     path("api/", include("controlplane.volumes.urls")),
     path("api/", include("controlplane.networks.urls")),
+    path("api/", include("controlplane.overview.urls")),
+    path("problems/<slug:code>/", problem_type),
+    # The dashboard's own router reads every address that is not one of these.
+    re_path(r"^(?!api/|agent/|v2/|ws/|docker/|static/|assets/|problems/)(?P<path>.*)$", dashboard),
 ]

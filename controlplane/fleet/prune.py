@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def reclaimable(usage: Mapping[str, Any], kinds: Iterable[str], networks_unused: int) -> list[dict[str, Any]]:
+def reclaimable(usage: Mapping[str, Any], kinds: Iterable[str], networks_unused: int) -> dict[str, dict[str, int]]:
     """Count and bytes for each kind.
 
     Args:
@@ -12,7 +12,7 @@ def reclaimable(usage: Mapping[str, Any], kinds: Iterable[str], networks_unused:
         networks_unused: `system/df` knows no networks; from the records.
     """
     found = {"containers": _containers(usage), "images": _images(usage), "networks": (networks_unused, 0)}
-    return [{"kind": kind, "count": found[kind][0], "bytes": found[kind][1]} for kind in kinds]
+    return {kind: {"count": found[kind][0], "bytes": found[kind][1]} for kind in kinds}
 
 
 def _containers(usage: Mapping[str, Any]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from controlplane.common.access import Access
 from controlplane.common.lists import ListQuery
 from controlplane.common.serializers import Repeated, Strict
 from controlplane.hosts.models import Enrolment, Event, Host, HostState
-from controlplane.orders.serializers import OrderOptions
+from controlplane.orders.serializers import HostBrief, OrderOptions
 
 PRUNABLE = ["containers", "images", "networks"]
 
@@ -119,7 +119,6 @@ class Prune(OrderOptions):
 class Reclaimable(serializers.Serializer[Any]):
     """Of one kind."""
 
-    kind = serializers.CharField()
     count = serializers.IntegerField()
     bytes = serializers.IntegerField()
 
@@ -127,7 +126,7 @@ class Reclaimable(serializers.Serializer[Any]):
 class PruneAnswer(serializers.Serializer[Any]):
     """With `dry_run`: what would go."""
 
-    reclaimable = Reclaimable(many=True)
+    reclaimable = serializers.DictField(child=Reclaimable())
 
 
 class EnrolmentCreate(Strict):
@@ -203,25 +202,17 @@ class EventQuery(ListQuery):
         return fields
 
 
-class EventHost(serializers.Serializer[Any]):
-    """Where."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-
-
 class EventJson(serializers.ModelSerializer[Event]):
     """One event."""
 
-    time = serializers.DateTimeField(source="at")
-    host = EventHost()
+    host = HostBrief()
     object = serializers.SerializerMethodField()
     attributes = serializers.DictField(child=serializers.CharField())
     cause = serializers.UUIDField(source="order_id", allow_null=True, help_text="The order that it came from")
 
     class Meta:
         model = Event
-        fields = ["id", "time", "kind", "action", "object", "host", "attributes", "cause"]
+        fields = ["id", "at", "kind", "action", "object", "host", "attributes", "cause"]
 
     def get_object(self, event: Event) -> dict[str, str | None]:
         """Id, engine id and name."""

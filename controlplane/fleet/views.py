@@ -241,7 +241,7 @@ class EventsView(ApiView):
     operations = {
         "GET": Operation(rights.HOSTS_VIEW, "List events", query=s.EventQuery, response=s.EventJson, many=True)
     }
-    ordering = Ordering({"time": "at"}, "-time")
+    ordering = Ordering({"time": "at", "at": "at"}, "-time")
 
     def get(self, request: Request) -> Response:
         """By kind, action, object, host and time."""

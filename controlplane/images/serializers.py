@@ -121,7 +121,7 @@ class Push(OnHosts):
     credential = Credential(required=False)
 
 
-class Prune(OnHosts):
+class ImagePrune(OnHosts):
     """Body of POST images/prune/."""
 
     hosts = serializers.ListField(child=serializers.CharField(max_length=64), min_length=1, max_length=100)
@@ -183,7 +183,7 @@ class KindReclaimable(serializers.Serializer[Any]):
     bytes = serializers.IntegerField()
 
 
-class Reclaimable(serializers.Serializer[Any]):
+class ImagesReclaimable(serializers.Serializer[Any]):
     """With `dry_run`: what would go, from the records."""
 
     reclaimable = serializers.DictField(child=KindReclaimable())

@@ -256,9 +256,9 @@ class PruneView(ApiView):
 
     operations = {
         "POST": Operation(
-            rights.IMAGES_REMOVE, "Remove unused images, or tell what that would free", body=s.Prune, status=202,
+            rights.IMAGES_REMOVE, "Remove unused images, or tell what that would free", body=s.ImagePrune, status=202,
             response=PolymorphicProxySerializer(
-                "ImagePrune", [s.Reclaimable, OrderJson, Batch], resource_type_field_name=None
+                "ImagePruneResult", [s.ImagesReclaimable, OrderJson, Batch], resource_type_field_name=None
             ),
             order="image.prune", action="image.prune", example={"hosts": ["web-1"], "dry_run": True},
         )

@@ -53,7 +53,9 @@ class NetworksView(ApiView):
     """The list, and create."""
 
     operations = {
-        "GET": Operation(rights.NETWORKS_VIEW, "List networks", query=s.NetworkQuery, response=s.NetworkJson, many=True),
+        "GET": Operation(
+            rights.NETWORKS_VIEW, "List networks", query=s.NetworkQuery, response=s.NetworkJson, many=True
+        ),
         "POST": Operation(
             rights.NETWORKS_MANAGE, "Create a network", body=s.NetworkCreate, response=OrderJson, status=202,
             order="network.create", action="network.create", example={"host": "web-1", "name": "backend"},

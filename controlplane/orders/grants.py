@@ -3,6 +3,7 @@
 from typing import Any
 
 from controlplane.orders.models import Order
+from controlplane.orders.secrets import secret_of
 from controlplane.registry import tokens
 
 _ACTIONS = {
@@ -18,7 +19,8 @@ def grants_for(order: Order) -> dict[str, Any]:
     reference = str(order.args.get(name) or "") if name else ""
     repository = own_repository(reference)
     if not repository:
-        return {}
+        given = secret_of(order)
+        return {"registry_auth": given} if given else {}
     token = tokens.issue(repository, actions, f"host:{order.host_id}")
     return {"registry_auth": {"registrytoken": token, "serveraddress": tokens.service()}}
 

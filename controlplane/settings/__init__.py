@@ -173,6 +173,13 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "HostStateEnum": "controlplane.hosts.models.HostState",
+        "OrderStateEnum": "controlplane.orders.models.OrderState",
+        "ContainerStateEnum": "controlplane.containers.models.ContainerState",
+        "PresenceEnum": "controlplane.volumes.models.Volume.State",
+        "HealthStatusEnum": ["ok", "degraded", "failed"],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "controlplane.common.schema.problems_everywhere",

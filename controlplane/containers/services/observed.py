@@ -178,7 +178,7 @@ def _note_uses(host: Host, ids: Sequence[Any]) -> None:
                 engine_id=row.engine_id,
                 container_name=row.name,
                 detail=detail,
-            )  # fmt: skip
+            )
             for kind, key, detail in used
             if key
         ]

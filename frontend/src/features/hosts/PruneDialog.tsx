@@ -1,10 +1,10 @@
-import { Modal } from '@mantine/core'
 import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
 import { Button } from '@/components/Button'
+import { Dialog } from '@/components/Dialog'
 import { Check } from '@/components/Form'
 import { Bones, Failure } from '@/components/Fallbacks'
 import { bytes } from '@/lib/format'
@@ -19,14 +19,14 @@ export function PruneDialog({ host, onClose }: { host: Host; onClose: () => void
   const client = useQueryClient()
   const [kinds, setKinds] = useState<string[]>([...PRUNE_KINDS])
   const { data, error, isPending, refetch } = useQuery({ queryKey: ['prune', host.id], queryFn: () => wouldPrune(host.id, [...PRUNE_KINDS]), staleTime: 0, gcTime: 0, retry: false })
-  const words: Record<string, string> = { containers: t`Stopped containers`, images: t`Unused images`, networks: t`Unused networks`, build_cache: t`Build cache` }
+  const words: Record<string, string> = { containers: t`Stopped containers`, images: t`Unused images`, networks: t`Unused networks` }
   const total = kinds.reduce((sum, kind) => sum + amount(data, kind).bytes, 0)
   function run(): void {
     onClose()
     void press(client, { op: 'system.prune', target: host, host: refOf(host), send: (extra, key) => pruneHost(host.id, kinds, extra, key) })
   }
   return (
-    <Modal opened onClose={onClose} title={t`Prune ${host.name}`} closeButtonProps={{ 'aria-label': t`Close` }}>
+    <Dialog onClose={onClose} title={t`Prune ${host.name}`}>
       <div className="dialog-body stack">
         {isPending && <Bones lines={4} />}
         {error && <Failure title={t`What would go is not known`} error={error} retry={() => void refetch()} />}
@@ -53,7 +53,7 @@ export function PruneDialog({ host, onClose }: { host: Host; onClose: () => void
           {total > 0 ? t`Prune ${bytes(total)}` : t`Prune`}
         </Button>
       </div>
-    </Modal>
+    </Dialog>
   )
 }
 

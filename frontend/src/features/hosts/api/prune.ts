@@ -1,7 +1,7 @@
 import { newKey, post } from '@/lib/api'
 import type { Order } from '@/lib/types'
 
-export const PRUNE_KINDS = ['containers', 'images', 'networks', 'build_cache'] as const
+export const PRUNE_KINDS = ['containers', 'images', 'networks'] as const
 
 export interface Reclaimable {
   reclaimable?: Record<string, { count?: number; bytes?: number; items?: string[] } | number>

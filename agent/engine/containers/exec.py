@@ -254,10 +254,11 @@ class Execs:
             exec_.stdio = stdio
             try:
                 code = await execio.exit_code(process)
-                if code and (words := execio.runtime_words(directory / "log")):
+                words = execio.runtime_words(directory / "log") if code else ""
+                stdio.ended(refused=bool(words))
+                if words:
                     code = NOT_FOUND if execio.means_not_found(words) else CANNOT_RUN
                     await output.write(1, f"OCI runtime exec failed: exec failed: {words}: unknown\r\n".encode())
-                    copying.cancel()
                     self._keep(self._reap(), exec_.id)
                 await asyncio.wait({copying}, timeout=PATIENCE)
                 return code

@@ -23,6 +23,8 @@ BLOCK = 32 * 1024
 _NOT_FOUND = re.compile(r"no such file or directory|not found", re.IGNORECASE)
 # How long the runtime may take to hand over the terminal.
 HANDOVER = 10.0
+# How long the first words on stderr are held back: they may be the runtime's, which ends within that time.
+REFUSAL = 0.01
 
 
 class Output:
@@ -142,6 +144,7 @@ class Stdio(Protocol):
     async def feed(self, client: Client, keys: bytes) -> bool: ...
     async def copy(self, output: Output) -> None: ...
     def resize(self, rows: int, columns: int) -> None: ...
+    def ended(self, *, refused: bool) -> None: ...
 
 
 class Pipes:
@@ -150,6 +153,8 @@ class Pipes:
     def __init__(self, stdin: bool, stdout: bool, stderr: bool) -> None:
         self._wanted = (stdin, stdout, stderr)
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended = asyncio.Event()
+        self._refused = False
 
     def __enter__(self) -> "Pipes":
         return self
@@ -173,6 +178,11 @@ class Pipes:
     def resize(self, rows: int, columns: int) -> None:
         """Pipes have no size."""
 
+    def ended(self, *, refused: bool) -> None:
+        """The runtime has ended; ``refused``: it could not run the program, and said so itself."""
+        self._refused = refused
+        self._ended.set()
+
     async def feed(self, client: Client, keys: bytes) -> bool:
         """The client's bytes to stdin, and its end."""
         assert self._process is not None
@@ -195,10 +205,18 @@ class Pipes:
                 if pipe is not None:
                     group.create_task(self._one(stream, pipe.fileno(), output))
 
-    @staticmethod
-    async def _one(stream: int, descriptor: int, output: Output) -> None:
-        while data := await read(descriptor):
+    async def _one(self, stream: int, descriptor: int, output: Output) -> None:
+        first = await read(descriptor)
+        if first and stream == stdcopy.STDERR:
+            # The runtime writes its refusal here as well as in its log, from where it is told.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), REFUSAL)
+            if self._refused:
+                return
+        data = first
+        while data:
             await output.write(stream, data)
+            data = await read(descriptor)
 
 
 class Terminal:
@@ -231,6 +249,9 @@ class Terminal:
         self._size = (rows, columns)
         if self._master >= 0:
             set_size(self._master, rows, columns)
+
+    def ended(self, *, refused: bool) -> None:
+        """The runtime writes nothing on the terminal."""
 
     async def _receive(self) -> None:
         loop = asyncio.get_running_loop()

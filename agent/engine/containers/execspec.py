@@ -47,9 +47,8 @@ def process(base: Mapping[str, Any], record: ContainerRecord, exec_: Exec, user:
     if exec_.workdir:
         made["cwd"] = exec_.workdir
     if user is not None:
-        made["user"] = {"uid": user.uid, "gid": user.gid, "umask": 0o22}
-        if user.groups:
-            made["user"]["additionalGids"] = list(user.groups)
+        groups = list(dict.fromkeys((user.gid, *user.groups)))
+        made["user"] = {"uid": user.uid, "gid": user.gid, "umask": 0o22, "additionalGids": groups}
     bounding = list((base.get("capabilities") or {}).get("bounding") or [])
     if exec_.privileged:
         bounding = security.capabilities({"Privileged": True}, (), security.last_capability())

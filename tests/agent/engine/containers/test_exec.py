@@ -194,6 +194,7 @@ async def test_what_cannot_run_says_so_on_the_stream(
     assert made.exit_code == code
     assert words in client.text(1)
     assert client.text(1).endswith(b"\r\n")
+    assert client.text(2) == b""
 
 
 async def test_a_failed_exec_does_not_keep_its_container_from_ending(cast: Cast) -> None:

@@ -48,6 +48,12 @@ class EngineConfig:
     """Address of published ports that name none."""
     insecure_registries: tuple[str, ...] = ()
     """Registries reached without TLS, as ``host:port`` or CIDR; loopback always is."""
+    layer_bytes: int = 20 << 30
+    """Unpacked size of a layer or archive at most: whatever it is packed with, unpacking stops there."""
+    layer_entries: int = 1_000_000
+    """Files of a layer or archive at most."""
+    disk_floor: int = 5
+    """Percent of the data root's disk that unpacking leaves free: a full disk harms every container."""
     labels: tuple[str, ...] = ()
     """``key=value`` shown by ``docker info``."""
     debug: bool = False

@@ -22,8 +22,20 @@ from pathlib import Path
 from aiohttp import web
 
 from agent.engine.api import backends, server
-from agent.engine.api.routers import absent, containers, distribution, exec, images, networks, streams, system, volumes
+from agent.engine.api.routers import (
+    absent,
+    build,
+    containers,
+    distribution,
+    exec,
+    images,
+    networks,
+    streams,
+    system,
+    volumes,
+)
 from agent.engine.api.schema.system import Facts
+from agent.engine.build.service import BuildService
 from agent.engine.config import MAX_SOCKET_PATH, EngineConfig
 from agent.engine.containers import recovery, security
 from agent.engine.containers.access import Access
@@ -130,6 +142,14 @@ class Engine:
             locks=self.locks,
             snapshots=self.snapshots,
         )
+        self.builds = BuildService(
+            tmp=self.paths.tmp,
+            caches=self.paths.root / "build",
+            images=self.images,
+            snapshots=self.snapshots,
+            containers=self.containers,
+            attaching=self.access.attaching,
+        )
         self._runner: web.AppRunner | None = None
 
     def _place_conmon(self, pid: int, container_id: str) -> None:
@@ -164,6 +184,7 @@ class Engine:
             *distribution.routes(self.images),
             *networks.routes(self.networks),
             *volumes.routes(self.volumes),
+            *build.routes(self.builds),
             *absent.routes(),
         ]
 

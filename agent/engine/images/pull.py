@@ -104,7 +104,9 @@ class Puller:
         if not self._ops.content.has(ref.digest):
             await fetch(repository, ref, self._ops.content, _silent)
         raw = self._ops.content.read(ref.digest)
-        _, diff_ids = configs.parse_config(raw)
+        config, diff_ids = configs.parse_config(raw)
+        if config.get("os", "linux") != "linux":
+            raise Invalid(f'image operating system "{config["os"]}" cannot be used on this platform')
         if len(diff_ids) != len(manifest.layers):
             raise Invalid(
                 f"the image's configuration has {len(diff_ids)} layers, its manifest {len(manifest.layers)}: refused"

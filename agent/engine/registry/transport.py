@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -133,7 +134,9 @@ class Transport:
     async def _send(self, method: str, url: URL, headers: Mapping[str, str], data: Any) -> aiohttp.ClientResponse:
         session = self._own if self.is_own(url) else self._others
         try:
-            return await session.request(method, url, headers=headers, data=data, allow_redirects=False)
+            return await session.request(
+                method, url, headers=headers, data=data, allow_redirects=False, proxy=_proxy(url)
+            )
         except _Refused as error:
             raise Denied(f"{method} {_shown(url)}: {error}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -151,7 +154,6 @@ class Transport:
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-            trust_env=True,
         )
 
     def _own_socket(self, info: tuple[Any, ...]) -> socket.socket:
@@ -173,6 +175,12 @@ def _socket(info: tuple[Any, ...]) -> socket.socket:
     made = socket.socket(info[0], info[1], info[2])
     made.setblocking(False)
     return made
+
+
+def _proxy(url: URL) -> str | None:
+    """The proxy of the environment. Not aiohttp's ``trust_env``: that would send passwords from ``.netrc`` too."""
+    host = url.host or ""
+    return None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(url.scheme)
 
 
 def _trust(folders: tuple[Path, ...], *names: str) -> ssl.SSLContext:

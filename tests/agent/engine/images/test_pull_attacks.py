@@ -341,3 +341,34 @@ async def test_no_secret_is_told(stores, fake):
     assert "canary" not in text
     assert "canary" not in repr(Credentials("u", "canary-secret"))
     assert json.dumps(text)
+
+
+async def test_cancelled(stores, fake):
+    """The client leaves in the middle: within a second nothing of the pull is left."""
+    fake.image(ONE)
+    reached = asyncio.Event()
+
+    async def silent(request, data):
+        if not data.startswith(b"\x1f\x8b"):
+            return None
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(data[:10])
+        reached.set()
+        await asyncio.sleep(2)
+        return response
+
+    fake.on_blob = silent
+    task = asyncio.create_task(pull(stores, fake))
+    await asyncio.wait_for(reached.wait(), 5)
+    task.cancel()
+    async with asyncio.timeout(1):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert list(stores.content.incoming.iterdir()) == []
+    assert stores.images.list() == []
+
+
+async def test_other_operating_system(stores, fake):
+    fake.image(ONE, config={"os": "windows"})
+    assert "cannot be used on this platform" in await refused(stores, fake)

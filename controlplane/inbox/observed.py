@@ -22,6 +22,10 @@ from controlplane.containers.services.observed import (
     usage_noted,
 )
 from controlplane.hosts.models import Event, Host
+from controlplane.images.services import images_gone, images_observed, images_swept
+from controlplane.networks.services import networks_gone, networks_observed, networks_swept
+from controlplane.telemetry.services import samples_add
+from controlplane.volumes.services import volumes_gone, volumes_observed, volumes_swept
 
 Items = Sequence[Mapping[str, Any]]
 
@@ -40,6 +44,21 @@ KEEPERS: Final[Mapping[str, Keeper]] = {
         lambda host, items: containers_observed(host=host, items=items),
         lambda host, names: containers_gone(host=host, engine_ids=names),
         lambda host, since: containers_swept(host=host, since=since),
+    ),
+    "image": Keeper(
+        lambda host, items: images_observed(host=host, items=items),
+        lambda host, names: images_gone(host=host, engine_ids=names),
+        lambda host, since: images_swept(host=host, since=since),
+    ),
+    "volume": Keeper(
+        lambda host, items: volumes_observed(host=host, items=items),
+        lambda host, names: volumes_gone(host=host, names=names),
+        lambda host, since: volumes_swept(host=host, since=since),
+    ),
+    "network": Keeper(
+        lambda host, items: networks_observed(host=host, items=items),
+        lambda host, names: networks_gone(host=host, engine_ids=names),
+        lambda host, since: networks_swept(host=host, since=since),
     ),
 }
 
@@ -88,7 +107,7 @@ def happened(host: Host, items: list[dict[str, Any]]) -> None:
                 Event(
                     host=host,
                     at=readings.moment(item.get("at")) or timezone.now(),
-                    at_nano=readings.number(item.get("at_nano")) or 0,
+                    at_nano=readings.number(item.get("at_nano")) or readings.nanoseconds(item.get("at")),
                     kind=readings.text(item.get("kind"), 32),
                     action=readings.text(item.get("action"), 128),
                     engine_id=engine_id,
@@ -118,6 +137,8 @@ def sampled(host: Host, items: list[dict[str, Any]]) -> None:
         Host.objects.filter(pk=host.pk).update(
             cpu_percent=readings.real(own.get("cpu_percent")), memory_bytes=readings.number(own.get("memory_bytes"))
         )
+    kept = [(ids[engine_id], one) for engine_id, one in samples.items() if engine_id in ids]
+    samples_add(samples=[*kept, *([(host.pk, own)] if own is not None else [])])
     rows = [
         [str(ids[engine_id]), *usage[engine_id], *_traffic(one)]
         for engine_id, one in samples.items()

@@ -78,6 +78,8 @@ DATABASES: dict[str, Any] = {
     else {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": HERE.data / "longshore.sqlite3",
+        # A file, as in life: Django's usual memory database knows no second process and no waiting for a lock.
+        "TEST": {"NAME": HERE.data / "test.sqlite3"},
         "OPTIONS": {
             # A transaction that reads, then writes, would otherwise fail as "locked" as soon as two processes do it.
             "transaction_mode": "IMMEDIATE",

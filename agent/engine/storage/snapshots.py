@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 
 from agent.engine.errors import Invalid, NoSpace, NotFound, System
-from agent.engine.storage import overlay
+from agent.engine.storage import initlayer, overlay
 from agent.engine.storage.changes import Change, changes
 from agent.engine.storage.difftar import write_tar
 from agent.engine.storage.faults import kernel_errors
@@ -36,6 +36,7 @@ class Snapshots:
         self._folder, self._layers, self._tmp = folder, layers, tmp
         self._overlay = overlay.Overlay(layers.folder)
         folder.mkdir(parents=True, exist_ok=True)
+        initlayer.fill(layers.path(""))
         self._chains: dict[str, str] = {}
         for entry in list(folder.iterdir()):
             try:
@@ -106,7 +107,7 @@ class Snapshots:
         if overlay.mounted(merged):
             return merged
         lowers = [self._layers.name(layer.id) for layer in self._layers.lineage(chain_id)]
-        lowers = lowers or [self._layers.name("")]
+        lowers.append(self._layers.name(""))
         own = os.path.relpath(path, self._layers.folder)
         # Overlay refuses a layer that was once mounted so; whoever mounts it again has accepted what may be lost.
         shutil.rmtree(path / "work" / "work" / "incompat", ignore_errors=True)
@@ -132,6 +133,7 @@ class Snapshots:
     async def changes(self, key: str) -> list[Change]:
         """Paths added, modified or removed, for ``docker diff``."""
         lowers = [self._layers.path(layer.id) for layer in self._layers.lineage(self.chain_of(key))]
+        lowers.append(self._layers.path(""))
         return await asyncio.to_thread(changes, self.upper(key), lowers)
 
     def clean(self, key: str) -> bool:

@@ -1,12 +1,12 @@
 """Writable layers over an image's layers."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from agent.engine.errors import NotFound
 from agent.engine.state.db import Database
+from agent.engine.storage import initlayer
 from agent.engine.storage.changes import Kind
 from agent.engine.storage.layers import Layers
 from agent.engine.storage.snapshots import Snapshots
@@ -31,6 +31,12 @@ async def layer(layers: Layers, parent: str, files: dict[str, str]) -> str:
         (folder / name).write_text(text)
     digest = f"sha256:{len(layers.records) + 1:064x}"
     return (await layers.adopt(folder, diff_id=digest, parent=parent, size=1)).id
+
+
+def seen(merged: Path) -> list[str]:
+    """What is there, without what is in every container."""
+    every = {*initlayer.DIRECTORIES, *initlayer.FILES, *initlayer.LINKS}
+    return [name for path in merged.rglob("*") if (name := str(path.relative_to(merged))) not in every]
 
 
 async def test_it_works(parts):
@@ -74,7 +80,7 @@ async def test_commit(parts, move):
     done = await snapshots.commit("one", move=move)
     await snapshots.prepare("two", done.chain_id)
     again = await snapshots.mount("two")
-    assert sorted(str(path.relative_to(again)) for path in again.rglob("*")) == ["dir", "dir/y", "etc", "new"]
+    assert sorted(seen(again)) == ["dir", "dir/y", "new"]
     assert done.size == 6
     assert snapshots.path("one").exists() != move
 
@@ -85,14 +91,29 @@ async def test_many_layers(parts):
     for number in range(127):
         chain = await layer(layers, chain, {f"f{number}": str(number)})
     await snapshots.prepare("deep", chain)
-    assert len(os.listdir(await snapshots.mount("deep"))) == 127
+    assert len(seen(await snapshots.mount("deep"))) == 127
 
 
 async def test_scratch_and_missing(parts):
     _, snapshots = parts
     await snapshots.prepare("empty", "")
-    assert os.listdir(await snapshots.mount("empty")) == []
+    assert seen(await snapshots.mount("empty")) == []
     with pytest.raises(NotFound):
         await snapshots.prepare("other", "sha256:" + "0" * 64)
     with pytest.raises(NotFound):
         await snapshots.mount("nosuch")
+
+
+async def test_what_is_below_every_image(parts):
+    layers, snapshots = parts
+    chain = await layer(layers, "", {"etc/hosts": "the image's"})
+    await snapshots.prepare("one", chain)
+    merged = await snapshots.mount("one")
+    assert (merged / "etc/hosts").read_text() == "the image's"
+    assert (merged / "etc/resolv.conf").stat().st_mode & 0o777 == 0o755
+    assert (merged / "etc/mtab").is_symlink()
+    assert (merged / "dev/pts").is_dir()
+    assert (merged / ".dockerenv").exists()
+    assert await snapshots.changes("one") == []
+    (merged / "etc/hostname").write_text("changed")
+    assert await snapshots.changes("one") == [("/etc", Kind.MODIFIED), ("/etc/hostname", Kind.MODIFIED)]

@@ -118,7 +118,11 @@ class Feed:
 
     def _tell(self, kind: str, content: dict[str, Any]) -> None:
         for sink in list(self._sinks):
-            sink(kind, content)
+            try:
+                sink(kind, content)
+            except Exception:
+                # one viewer's trouble must not silence the others
+                log.exception("a viewer of the feed broke")
 
 
 FEED = Feed()

@@ -11,7 +11,7 @@ from controlplane.common.access import Access
 from controlplane.common.errors import Invalid, NotFound
 from controlplane.live.feed import FEED
 from controlplane.live.orderview import layers_of, steps_of
-from controlplane.live.socket import Closed, Socket
+from controlplane.live.socket import TOO_SLOW, Closed, Socket
 from controlplane.orders.models import Order, OrderLine
 from controlplane.orders.selectors import order_get
 from controlplane.orders.states import FINAL
@@ -19,6 +19,7 @@ from controlplane.orders.states import FINAL
 _PAGE: Final = 500
 _LOOK_SECONDS: Final = 2.0
 _GATHER_SECONDS: Final = 0.25
+_PATIENCE: Final = 30.0
 
 
 async def serve(socket: Socket, parts: Mapping[str, str], query: Mapping[str, str]) -> None:
@@ -66,7 +67,9 @@ async def _tell(socket: Socket, order_id: uuid.UUID, after: int, hinted: asyncio
             socket.put("state", state=order.state, progress=order.progress, started_at=_text(order.started_at))
         for line in lines:
             after = line.n
-            await socket.put_wait("line", 60.0, n=line.n, at=_text(line.at), step=line.step, text=line.text)
+            told = {"n": line.n, "at": _text(line.at), "step": line.step, "text": line.text}
+            if not await socket.put_wait("line", _PATIENCE, **told):
+                raise Closed(TOO_SLOW, "the browser is too slow")
         if lines:
             if layers_of(lines, layers):
                 socket.put("layers", layers=list(layers.values()))

@@ -80,11 +80,11 @@ class Socket:
             raise Closed(BAD_MESSAGE, "a message without a type")
         return value
 
-    def offer(self, kind: str, **fields: Any) -> bool:
+    def offer(self, kind: str, /, **fields: Any) -> bool:
         """Queue an object that may be lost: the oldest such one leaves when the queue is full. Whether none left."""
         return self._push(_json(kind, fields), droppable=True)
 
-    def put(self, kind: str, **fields: Any) -> None:
+    def put(self, kind: str, /, **fields: Any) -> None:
         """Queue an object that must arrive."""
         self._push(_json(kind, fields), droppable=False)
 
@@ -101,7 +101,7 @@ class Socket:
             raise Closed(TOO_SLOW, "the browser is too slow") from None
         self._push(data, droppable=False)
 
-    async def put_wait(self, kind: str, patience: float, **fields: Any) -> bool:
+    async def put_wait(self, kind: str, patience: float, /, **fields: Any) -> bool:
         """Queue an object, waiting for room for a while; whether there was any."""
         try:
             async with asyncio.timeout(patience):

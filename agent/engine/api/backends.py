@@ -136,7 +136,8 @@ class ContainerViews:
             for record in found
         ]
         if size:
-            rows = [row | await self._sizes(record) for row, record in zip(rows, found, strict=True)]
+            for row, record in zip(rows, found, strict=True):
+                row |= {key: value for key, value in (await self._sizes(record)).items() if value}
         return rows
 
     async def changes(self, ref: str) -> Sequence[tuple[str, int]]:
@@ -175,7 +176,7 @@ class ContainerViews:
     def resize(self, ref: str, rows: int, columns: int) -> None:
         """Tell a container's terminal its size."""
         record = self.lookup(ref)
-        attach.resize(self._s.paths.bundle(record.id) / "ctl", rows, columns)
+        attach.resize(record, self._s.paths.bundle(record.id) / "ctl", rows, columns)
         size = {"height": str(rows), "width": str(columns)}
         self._s.events.publish("container", "resize", record.id, record.event_attributes(**size))
 

@@ -114,14 +114,14 @@ def content_type(request: web.Request, tty: bool) -> str:
     return RAW if tty or request["version"] < MULTIPLEXED_SINCE else MULTIPLEXED
 
 
-def head(request: web.Request, kind: str) -> bytes:
+def head(request: web.Request, kind: str, headers: Mapping[str, str]) -> bytes:
     """``101 UPGRADED`` for who asked to upgrade, ``200 OK`` for the rest."""
     upgrade = "Upgrade" in request.headers
     fields: Mapping[str, str] = {"Content-Type": kind} | (
         {"Connection": "Upgrade", "Upgrade": "tcp"} if upgrade else {"Connection": "close"}
     )
     first = "HTTP/1.1 101 UPGRADED" if upgrade else "HTTP/1.1 200 OK"
-    return "\r\n".join([first, *(f"{key}: {value}" for key, value in {**fields, **HEADERS}.items()), "", ""]).encode()
+    return "\r\n".join([first, *(f"{key}: {value}" for key, value in {**fields, **headers}.items()), "", ""]).encode()
 
 
 class Hijack:
@@ -130,8 +130,8 @@ class Hijack:
     The request's body must have been read. Leaving the block closes the connection.
     """
 
-    def __init__(self, request: web.Request, kind: str) -> None:
-        self._request, self._kind = request, kind
+    def __init__(self, request: web.Request, kind: str, headers: Mapping[str, str] = HEADERS) -> None:
+        self._request, self._kind, self._headers = request, kind, headers
         self.answer: web.StreamResponse = _Taken()
 
     async def __aenter__(self) -> Connection:
@@ -142,7 +142,7 @@ class Hijack:
         self._connection = Connection(transport)
         transport.set_protocol(self._connection)
         transport.resume_reading()
-        self._connection.send(head(self._request, self._kind))
+        self._connection.send(head(self._request, self._kind, self._headers))
         return self._connection
 
     async def __aexit__(self, *_: object) -> None:

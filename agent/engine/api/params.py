@@ -88,12 +88,23 @@ def filters(request: web.Request, *, allowed: Set[str], name: str = "filters") -
     return found
 
 
-async def json_body(request: web.Request, *, optional: bool = False) -> dict[str, Any]:
+async def json_body(request: web.Request, *, optional: bool = False, strict: bool = False) -> dict[str, Any]:
     """The body as a JSON object.
 
     Args:
+        request: the request.
         optional: an empty body is an empty object.
+        strict: a body that cannot be read is 400 in every API version, as for networks.
     """
+    try:
+        return await _json_body(request, optional=optional)
+    except System as error:
+        if strict:
+            raise Invalid(str(error)) from error
+        raise
+
+
+async def _json_body(request: web.Request, *, optional: bool) -> dict[str, Any]:
     raw = await request.read()
     kind = request.headers.get("Content-Type", "")
     if not raw and (optional or not kind):

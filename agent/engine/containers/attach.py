@@ -220,16 +220,18 @@ class SocketPath(Protocol):
     def __call__(self, container_id: str, /) -> Path: ...
 
 
-def resize(control: Path, rows: int, columns: int) -> None:
+def resize(record: ContainerRecord, control: Path, rows: int, columns: int) -> None:
     """Tell the container's terminal its size, through conmon's control FIFO.
 
     Raises:
         Conflict: the container does not run.
     """
+    if not record.state.alive:
+        raise Conflict(f"Container {record.id} is not running")
     try:
         descriptor = os.open(control, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise Conflict("cannot resize a stopped container") from error
+        raise Conflict(f"Container {record.id} is not running") from error
     try:
         os.write(descriptor, b"1 %d %d\n" % (rows, columns))
     finally:

@@ -14,6 +14,8 @@ from agent.engine.state.times import rfc3339nano
 Json = dict[str, Any]
 
 _SECOND = 1_000_000_000
+# What a client asked for on a network is told by an inspection, not by the list.
+_UNLISTED = {"IPAMConfig": None, "Links": None, "Aliases": None, "DriverOpts": None}
 
 
 def duration(seconds: float) -> str:
@@ -209,6 +211,6 @@ def summary(record: ContainerRecord, *, networks: Mapping[str, Any], image: str,
         "State": str(record.state.status),
         "Status": status_text(record.state, now_ns),
         "HostConfig": {"NetworkMode": record.network_mode},
-        "NetworkSettings": {"Networks": dict(networks)},
+        "NetworkSettings": {"Networks": {name: settings | _UNLISTED for name, settings in networks.items()}},
         "Mounts": [mount(point) for point in record.mounts],
     }

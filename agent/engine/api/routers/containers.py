@@ -98,6 +98,8 @@ class _Handlers:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         body = await params.json_body(request)
+        if not body:
+            raise Invalid("Config cannot be empty in order to create a container")
         id_, warnings = await self._verbs.create(request.query.get("name", ""), body, request.query.get("platform", ""))
         return reply({"Id": id_, "Warnings": warnings}, status=201)
 

@@ -49,11 +49,11 @@ def routes(backend: Backend) -> list[web.RouteDef]:
         return reply(backend.inspect(record))
 
     async def create(request: web.Request) -> web.Response:
-        record = await backend.create(await params.json_body(request))
+        record = await backend.create(await params.json_body(request, strict=True))
         return reply({"Id": record.id, "Warning": ""}, status=201)
 
     async def connect(request: web.Request) -> web.Response:
-        body = await params.json_body(request)
+        body = await params.json_body(request, strict=True)
         config = body.get("EndpointConfig")
         if config is not None and not isinstance(config, dict):
             raise Invalid("EndpointConfig must be an object")
@@ -61,7 +61,7 @@ def routes(backend: Backend) -> list[web.RouteDef]:
         return empty(200)
 
     async def disconnect(request: web.Request) -> web.Response:
-        body = await params.json_body(request)
+        body = await params.json_body(request, strict=True)
         ref = str(body.get("Container") or "")
         await backend.disconnect(request.match_info["id"], ref, force=bool(body.get("Force")))
         return empty(200)

@@ -97,7 +97,8 @@ class _Handlers:
         record = self._backend.lookup(request.match_info["name"])
         options = attach_options(request)
         attach.check(record)
-        hijack = Hijack(request, content_type(request, record.tty))
+        # dockerd's head of an attach has nothing but the upgrade.
+        hijack = Hijack(request, content_type(request, record.tty), headers={})
         self._backend.attached(record, left=False)
         async with hijack as connection:
             if await until_gone(connection, self._backend.attaching.serve(record, options, connection)):

@@ -222,8 +222,8 @@ async def test_what_cannot_be_attached_to(cast: Cast) -> None:
         attach.check(cast.record.with_state(status=Status.PAUSED))
     with pytest.raises(Conflict, match="is restarting"):
         attach.check(cast.record.with_state(status=Status.RESTARTING))
-    with pytest.raises(Conflict, match="cannot resize a stopped container"):
-        attach.resize(cast.directory / "ctl", 1, 2)
+    with pytest.raises(Conflict, match="is not running"):
+        attach.resize(cast.record, cast.directory / "ctl", 1, 2)
 
 
 async def test_many_clients_leave_nothing(cast: Cast) -> None:

@@ -1,0 +1,133 @@
+"""``/build``: Docker Engine API ImageBuild, the classic builder, and BuildCancel, BuildPrune."""
+
+import json
+import re
+from collections.abc import AsyncIterable, Mapping
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from agent.engine.api import params, progress
+from agent.engine.api.answers import empty, reply
+from agent.engine.build.options import BuildOptions
+from agent.engine.build.output import BuildFailed, Report
+from agent.engine.errors import Invalid
+
+Json = dict[str, Any]
+BUILDKIT = "BuildKit is not part of this engine: build with the classic builder, DOCKER_BUILDKIT=0"
+REFUSED = {"squash": "squash is not supported", "isolation": "isolation is for Windows"}
+NUMBERS = {
+    "memory": "Memory",
+    "memswap": "MemorySwap",
+    "cpushares": "CpuShares",
+    "cpuperiod": "CpuPeriod",
+    "cpuquota": "CpuQuota",
+    "shmsize": "ShmSize",
+}
+WORDS = {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent": "CgroupParent"}
+DEFAULTS = frozenset({"", "0", "false", "default", "{}", "[]", "null"})
+
+
+class Backend(Protocol):
+    """What these routes need of ``BuildService``."""
+
+    async def build(self, chunks: AsyncIterable[bytes], options: BuildOptions, report: Report) -> None: ...
+
+
+def routes(backend: Backend) -> list[web.RouteDef]:
+    """The table."""
+    handlers = _Handlers(backend)
+    return [
+        web.post("/build", handlers.build),
+        web.post("/build/cancel", handlers.cancel),
+        web.post("/build/prune", handlers.prune),
+    ]
+
+
+class _Handlers:
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def build(self, request: web.Request) -> web.StreamResponse:
+        options = options_of(request)
+
+        async def work(report: progress.Progress) -> None:
+            try:
+                await self._backend.build(request.content.iter_any(), options, report)
+            except BuildFailed as failed:
+                detail = {"code": failed.code, "message": str(failed)}
+                report({"errorDetail": detail, "error": str(failed)})
+
+        return await progress.run(request, work)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Builds of this API end with their connection; there is nothing else to cancel."""
+        return empty(204)
+
+    async def prune(self, request: web.Request) -> web.Response:
+        """The cache is the images themselves: `image prune` empties it."""
+        return reply({"CachesDeleted": None, "SpaceReclaimed": 0})
+
+
+def options_of(request: web.Request) -> BuildOptions:
+    """The query and headers, read.
+
+    Raises:
+        Invalid: an option that this builder does not have, by its name, or one that is malformed.
+    """
+    query = request.query
+    if query.get("version") == "2" or query.get("remote") == "client-session" or query.get("session"):
+        raise Invalid(BUILDKIT)
+    if query.get("remote"):
+        raise Invalid("building from an address (remote) is not supported: send the context as an archive")
+    for name, reason in REFUSED.items():
+        if query.get(name, "").lower() not in DEFAULTS:
+            raise Invalid(reason)
+    if query.get("outputs", "") not in DEFAULTS:
+        raise Invalid(BUILDKIT)
+    return BuildOptions(
+        dockerfile=query.get("dockerfile") or "Dockerfile",
+        tags=tuple(tag for tag in query.getall("t", []) if tag),
+        quiet=params.flag(request, "q"),
+        no_cache=params.flag(request, "nocache"),
+        pull=params.flag(request, "pull"),
+        remove=params.flag(request, "rm") or params.flag(request, "forcerm"),
+        arguments=_strings(query, "buildargs", nullable=True),
+        labels={name: value or "" for name, value in _strings(query, "labels").items()},
+        target=query.get("target", ""),
+        platform=query.get("platform", ""),
+        network=query.get("networkmode", ""),
+        host_config=_host_config(request),
+        credentials=params.registry_auth(request, "X-Registry-Config"),
+    )
+
+
+def _host_config(request: web.Request) -> Json:
+    query = request.query
+    found: Json = {key: params.integer(request, name) for name, key in NUMBERS.items()}
+    found |= {key: query.get(name, "") for name, key in WORDS.items()}
+    found["ExtraHosts"] = [host for given in query.getall("extrahosts", []) for host in re.split(r",", given) if host]
+    found["SecurityOpt"] = query.getall("securityopt", [])
+    if query.get("ulimits", "") not in DEFAULTS:
+        found["Ulimits"] = _json(query, "ulimits", list)
+    return {key: value for key, value in found.items() if value}
+
+
+def _strings(query: Mapping[str, str], name: str, *, nullable: bool = False) -> dict[str, str | None]:
+    if query.get(name, "") in DEFAULTS:
+        return {}
+    found = _json(query, name, dict)
+    for key, value in found.items():
+        if not isinstance(value, str) and not (nullable and value is None):
+            raise Invalid(f"{name}: the value of {key} must be a string")
+    return dict(found)
+
+
+def _json(query: Mapping[str, str], name: str, kind: type) -> Any:
+    try:
+        found = json.loads(query[name])
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"{name} is not JSON: {error}") from None
+    if not isinstance(found, kind):
+        raise Invalid(f"{name} must be a JSON {'object' if kind is dict else 'array'}")
+    return found

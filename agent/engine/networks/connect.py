@@ -72,6 +72,8 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
     kept = {name: config for name, config in wanted.items() if name != network.name}
     await _save(ops, container, kept, one)
     if end is not None:
+        # dockerd tells it twice for a running container: once when the endpoint goes, once when the request is done.
+        ops.tell_endpoint(end, "disconnect", container.id)
         ops.tell_endpoint(end, "disconnect", container.id)
 
 

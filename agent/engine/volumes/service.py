@@ -125,10 +125,9 @@ class VolumeService:
             NotFound: there is none, unless ``force``.
             Conflict: ``volume is in use``, with the containers' ids.
         """
-        if force and self._volumes.find(name) is None:
-            return
-        self.get(name)
         async with self._locks.hold(name):
+            if force and self._volumes.find(name) is None:
+                return
             record = self.get(name)
             if users := self.users(name):
                 raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")

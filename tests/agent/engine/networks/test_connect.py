@@ -26,7 +26,7 @@ async def test_a_running_container(bench: Bench, net: str) -> None:
     assert "172.17.0.2\t" not in one.hosts_path.read_text()
     assert list(bench.service.endpoint_settings(bench.record("one"))) == ["net"]
     assert [(event["Action"], event["Actor"]["Attributes"]["name"]) for event in bench.events.history()][1:] == [
-        ("connect", "bridge"), ("connect", "net"), ("disconnect", "bridge"),
+        ("connect", "bridge"), ("connect", "net"), ("disconnect", "bridge"), ("disconnect", "bridge"),
     ]  # fmt: skip
 
 

@@ -141,6 +141,7 @@ class Engine:
             hierarchy=self.hierarchy,
             locks=self.locks,
             snapshots=self.snapshots,
+            settled=self.ops.settled,
         )
         self.builds = BuildService(
             tmp=self.paths.tmp,

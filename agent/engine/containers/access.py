@@ -6,7 +6,7 @@ watcher.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from agent.engine.containers.archive import Archive
@@ -42,6 +42,7 @@ class Access:
         hierarchy: the host's cgroups.
         locks: the containers' own, so that a copy and a start do not meet.
         snapshots: mounts their file systems.
+        settled: waits until the remains of a container's last run are gone, its mount among them.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class Access:
         hierarchy: Hierarchy,
         locks: Locks,
         snapshots: Snapshots,
+        settled: Callable[[str], Awaitable[None]],
     ) -> None:
-        self._containers, self._locks, self._snapshots = containers, locks, snapshots
+        self._containers, self._locks, self._snapshots, self._settled = containers, locks, snapshots, settled
         self._watcher = Watcher()
         self.hierarchy = hierarchy
         self.runs = Runs(events, containers.find, exits.wait)
@@ -83,6 +85,7 @@ class Access:
             yield self._snapshots.merged(record.id)
             return
         async with self._locks.hold(record.id):
+            await self._settled(record.id)
             root = await self._snapshots.mount(record.id)
             try:
                 yield root

@@ -73,6 +73,7 @@ def completed(body: Mapping[str, Any], image: Mapping[str, Any], container_id: s
             config[key] = image[key]
     if (health := _merged_health(config.get("Healthcheck"), image.get("Healthcheck"))) is not None:
         config["Healthcheck"] = health
+    config["Volumes"] = config["Volumes"] or None
     config["Hostname"] = config["Hostname"] or container_id[:12]
     _check(config)
     return config

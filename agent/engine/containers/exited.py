@@ -108,7 +108,8 @@ async def clean(ops: Ops, container_id: str) -> None:
         await asyncio.to_thread(_remove_groups, ops, container_id)
         await ops.snapshots.unmount(container_id)
     finally:
-        ops.cleanups.pop(container_id, None)
+        if ops.cleanups.get(container_id) is asyncio.current_task():
+            del ops.cleanups[container_id]
 
 
 def _remove_groups(ops: Ops, container_id: str) -> None:

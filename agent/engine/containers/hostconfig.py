@@ -18,7 +18,7 @@ DEFAULTS: Json = {
     "", "VolumesFrom": None, "CapAdd": None, "CapDrop": None, "CgroupnsMode": "host", "Dns": None, "DnsOptions": None,
     "DnsSearch": None, "ExtraHosts": None, "GroupAdd": None, "IpcMode": "private", "Cgroup": "", "Links": None,
     "OomScoreAdj": 0, "PidMode": "", "Privileged": False, "PublishAllPorts": False, "ReadonlyRootfs": False,
-    "SecurityOpt": None, "UTSMode": "", "UsernsMode": "", "ShmSize": 0, "Runtime": "", "ConsoleSize": [0, 0],
+    "SecurityOpt": None, "UTSMode": "", "UsernsMode": "", "ShmSize": 0, "ConsoleSize": [0, 0],
     "Isolation": "", "CpuShares": 0, "Memory": 0, "NanoCpus": 0, "CgroupParent": "", "BlkioWeight": 0,
     "BlkioWeightDevice": None, "BlkioDeviceReadBps": None, "BlkioDeviceWriteBps": None, "BlkioDeviceReadIOps": None,
     "BlkioDeviceWriteIOps": None, "CpuPeriod": 0, "CpuQuota": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0,
@@ -27,7 +27,7 @@ DEFAULTS: Json = {
     "OomKillDisable": False, "PidsLimit": None, "Ulimits": None, "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0,
     "IOMaximumBandwidth": 0, "MaskedPaths": None, "ReadonlyPaths": None,
 }  # fmt: skip
-_OPTIONAL = ("Annotations", "Init", "Mounts", "StorageOpt", "Sysctls", "Tmpfs")
+_OPTIONAL = ("Annotations", "Init", "Mounts", "Runtime", "StorageOpt", "Sysctls", "Tmpfs")
 
 # What is not implemented: a value other than "nothing", or than one of those given here, is refused.
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -75,7 +75,7 @@ LOG_OPTIONS = (
 )
 
 
-def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size: int, runtime: str) -> Json:
+def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size: int) -> Json:
     """The HostConfig as inspect shows it.
 
     Raises:
@@ -83,13 +83,13 @@ def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size:
     """
     given = given or {}
     host = {key: default if given.get(key) is None else given[key] for key, default in DEFAULTS.items()}
-    host |= {key: given[key] for key in _OPTIONAL if given.get(key) is not None}
+    host |= {key: given[key] for key in _OPTIONAL if given.get(key) not in (None, "")}
+    host["PidsLimit"] = host["PidsLimit"] or None
     _refuse(given)
     host["CgroupnsMode"] = given.get("CgroupnsMode") or ("private" if cgroup_version == 2 else "host")
     host["IpcMode"] = host["IpcMode"] or "private"
     host["NetworkMode"] = host["NetworkMode"] or "default"
     host["ShmSize"] = host["ShmSize"] or shm_size
-    host["Runtime"] = host["Runtime"] or runtime
     host["LogConfig"] = _log_config(host["LogConfig"])
     host["RestartPolicy"] = restart_policy(host["RestartPolicy"], auto_remove=bool(host["AutoRemove"]))
     host["Ulimits"] = _ulimits(host["Ulimits"])

@@ -115,6 +115,11 @@ class Ops:
         task.add_done_callback(self._ended)
         return task
 
+    async def settled(self, container_id: str) -> None:
+        """Wait until the remains of the container's last run are gone. The caller holds its lock, or is recovery."""
+        while (cleanup := self.cleanups.get(container_id)) is not None:
+            await asyncio.wait([cleanup])
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:

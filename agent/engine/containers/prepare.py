@@ -11,6 +11,7 @@ from agent.engine.containers import devices, seccomp, security, spec, users
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.spec import Json, Prepared
 from agent.engine.errors import Invalid, System
+from agent.engine.kernel import mounts as kernel_mounts
 from agent.engine.networks.requests import Sandbox
 from agent.engine.state.records import ContainerRecord, MountPoint
 
@@ -75,6 +76,20 @@ def _make_missing_sources(points: tuple[MountPoint, ...], api_binds: set[str]) -
             raise System(f"error while creating mount source path '{point.source}': {error}") from error
 
 
+def _check_propagation(points: tuple[MountPoint, ...]) -> None:
+    """A bind that shall see the host's later mounts needs a source that passes them on."""
+    for point in points:
+        kind = point.propagation.removeprefix("r")
+        if point.type != "bind" or kind not in {"shared", "slave"}:
+            continue
+        mount = kernel_mounts.mount_of(Path(point.source))
+        allowed = {"shared"} if kind == "shared" else {"shared", "slave"}
+        if mount is None or mount.propagation not in allowed:
+            words = " or ".join(sorted(allowed))
+            where = mount.target if mount else "/"
+            raise System(f"path {point.source} is mounted on {where} but it is not a {words} mount")
+
+
 async def prepared(
     ops: Ops, record: ContainerRecord, rootfs: Path, sandbox: Sandbox, points: tuple[MountPoint, ...]
 ) -> tuple[Prepared, str]:
@@ -95,6 +110,7 @@ async def prepared(
 
     def look() -> tuple[users.User, list[Json], list[Json]]:
         _make_missing_sources(points, api_binds)
+        _check_propagation(points)
         user = users.resolve(rootfs, record.config.get("User") or "", host.get("GroupAdd") or ())
         if host.get("Privileged"):
             return user, devices.of_host(), []

@@ -51,11 +51,15 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     ops.delays.pop(record.id, None)
     ops.tell(record, "destroy")
     ops.waits.removed(record.id, Ended(record.state.exit_code))
-    ops.cleanups[record.id] = ops.spawn(_take_away(ops, intent), f"remove {record.id[:12]}")
+    ops.cleanups[record.id] = ops.spawn(
+        _take_away(ops, intent, ops.cleanups.get(record.id)), f"remove {record.id[:12]}"
+    )
 
 
-async def _take_away(ops: Ops, intent: Intent) -> None:
+async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | None") -> None:
     try:
+        if before is not None:
+            await asyncio.wait([before])
         await clear(ops, intent.subject, intent.detail.get("volumes") or [])
         await ops.journal.done(intent)
     finally:

@@ -54,7 +54,7 @@ class ContainerService:
         if platform and platform.partition("/")[0] not in {"linux", ""}:
             raise Invalid(f'"{platform}": unsupported operating system, this engine runs linux')
         if not body.get("Image"):
-            raise Invalid("no command specified" if not body else "No image specified: the body needs Image")
+            raise Invalid("No command specified" if body else "Config cannot be empty in order to create a container")
         image = self.ops.images.resolve(str(body["Image"]))
         record, warnings = await create.create(self.ops, name, body, image, managed=managed)
         return record.id, warnings
@@ -142,6 +142,10 @@ class ContainerService:
     async def prune(self, filters: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], int]:
         """Remove every container that does not run and matches; (ids, bytes freed)."""
         return await prune.prune(self.ops, filters, self.remove)
+
+    async def settled(self, container_id: str) -> None:
+        """Wait until the remains of the last run are away: its mount, its network."""
+        await self.ops.settled(container_id)
 
     def wait(self, ref: str, condition: str = NOT_RUNNING) -> Awaitable[Ended]:
         """Wait from this moment on; cancel what it gives to stop waiting.

@@ -93,8 +93,8 @@ def process(record: ContainerRecord, prepared: Prepared, args: tuple[str, ...]) 
         "noNewPrivileges": security.options(host.get("SecurityOpt")).no_new_privileges,
         "rlimits": _rlimits(host, prepared.machine),
     }
-    if user.groups:
-        document["user"]["additionalGids"] = list(user.groups)
+    # The primary group too: dropping it by setgroups alone must not be possible (CVE-2022-36109).
+    document["user"]["additionalGids"] = list(dict.fromkeys((user.gid, *user.groups)))
     return document
 
 

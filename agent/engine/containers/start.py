@@ -54,8 +54,7 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
     Raises:
         EngineError: nothing runs, and nothing of the attempt is left.
     """
-    if (cleanup := ops.cleanups.get(record.id)) is not None:
-        await asyncio.shield(cleanup)
+    await ops.settled(record.id)
     intent = await ops.journal.begin("start", record.id)
     closing = ops.journal.closing(intent)
     try:
@@ -97,7 +96,10 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
     sources: dict[str, Path] = {}
     rootfs, sandbox, _ = await _together(
         undo,
-        (ops.snapshots.mount(record.id, volatile=record.auto_remove), lambda: ops.snapshots.unmount(record.id)),
+        (
+            ops.snapshots.mount(record.id, volatile=record.auto_remove or record.managed),
+            lambda: ops.snapshots.unmount(record.id),
+        ),
         (ops.networks.attach(SandboxRequest.of(record)), lambda: ops.networks.release(record.id)),
         (_acquire(ops, record, sources), lambda: release_volumes(ops, record)),
     )

@@ -72,7 +72,8 @@ def resolve(root: Path, spec: str, extra_groups: Sequence[str] = ()) -> User:
     elif login:
         members = tuple(int(entry[2]) for entry in groups if login in entry[3].split(",") and int(entry[2]) != gid)
     added = tuple(_group(groups, extra) for extra in extra_groups)
-    return User(uid, gid, tuple(dict.fromkeys((*members, *added))), home)
+    # The primary group is named among the others too: without it a process could drop it and pass "deny" rules.
+    return User(uid, gid, tuple(dict.fromkeys((gid, *members, *added))), home)
 
 
 def _needs(spec: str, extra_groups: Sequence[str]) -> bool:

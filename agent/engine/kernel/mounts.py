@@ -27,6 +27,8 @@ class Mount:
     source: str
     device: str
     options: str
+    propagation: str = "private"
+    """``private``, ``shared`` or ``slave``."""
 
 
 def _plain(text: str) -> str:
@@ -38,7 +40,10 @@ def parse_mountinfo(text: str) -> Iterator[Mount]:
     for line in text.splitlines():
         before, _, after = line.partition(" - ")
         fields, (kind, source, options) = before.split(" "), after.split(" ", 2)
-        yield Mount(_plain(fields[4]), kind, _plain(source), fields[2], options)
+        tags = fields[6:]
+        shared, slave = (any(tag.startswith(word) for tag in tags) for word in ("shared:", "master:"))
+        propagation = "shared" if shared else "slave" if slave else "private"
+        yield Mount(_plain(fields[4]), kind, _plain(source), fields[2], options, propagation)
 
 
 def mounted() -> list[Mount]:
@@ -63,12 +68,18 @@ def is_mounted(target: Path) -> bool:
 
 def filesystem_of(path: Path) -> str:
     """Kind of the filesystem that holds an existing path: ``ext4``, ``overlay`` …"""
-    found = ""
-    longest = -1
+    found = mount_of(path)
+    return found.kind if found else ""
+
+
+def mount_of(path: Path) -> Mount | None:
+    """The mount that an existing path lies on."""
+    found: Mount | None = None
     real = str(path.resolve())
     for mount in mounted():
-        if (real == mount.target or real.startswith(mount.target.rstrip("/") + "/")) and len(mount.target) >= longest:
-            found, longest = mount.kind, len(mount.target)
+        inside = real == mount.target or real.startswith(mount.target.rstrip("/") + "/")
+        if inside and (found is None or len(mount.target) >= len(found.target)):
+            found = mount
     return found
 
 

@@ -24,7 +24,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",
     "channels",
     "rest_framework",
     "drf_spectacular",
@@ -191,9 +190,7 @@ SPECTACULAR_SETTINGS = {
 # --- files of the dashboard -------------------------------------------------------------------------------------------
 FRONTEND_DIST = installation.PROJECT / "frontend" / "dist"
 STATIC_URL = "/static/"
-STATIC_ROOT = HERE.data / "static"
 WHITENOISE_ROOT = FRONTEND_DIST if FRONTEND_DIST.is_dir() else None
-WHITENOISE_USE_FINDERS = False
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logs.dict_config(os.environ.get("LONGSHORE_LOG_LEVEL", "INFO"))

@@ -1,0 +1,40 @@
+"""Fixtures of the control plane's tests; no Redis is needed, since nothing of it is truth."""
+
+from typing import Any
+
+import pytest
+
+from controlplane.accounts.models import User
+from controlplane.hosts.models import Host
+from tests.controlplane import cast
+
+
+@pytest.fixture(autouse=True)
+def _alone(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.LONGSHORE_DATA = tmp_path_factory.getbasetemp() / "data"
+    settings.LONGSHORE_DATA.mkdir(exist_ok=True)
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """The administrator."""
+    return cast.person("ada", "owner")
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    """One who may only look."""
+    return cast.person("vera", "viewer")
+
+
+@pytest.fixture
+def api(owner: User) -> cast.Api:
+    """REST as the administrator."""
+    return cast.Api(owner)
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    """A host that is there."""
+    return cast.online_host()

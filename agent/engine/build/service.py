@@ -1,0 +1,90 @@
+"""Builds as the API asks for them: context, Dockerfile, plan, execution, names."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterable
+from pathlib import Path
+
+from agent.engine.build import context, parser, plan
+from agent.engine.build.executor import Build
+from agent.engine.build.options import BuildOptions
+from agent.engine.build.output import Output, Report
+from agent.engine.build.runmounts import MountMaker
+from agent.engine.build.running import Attaching, Containers, Runner
+from agent.engine.build.scope import Platform
+from agent.engine.build.stages import Images, Snapshots, Sources
+from agent.engine.errors import Invalid
+from agent.engine.images import configs, reference
+from agent.engine.state.locks import Locks
+
+
+class BuildService:
+    """Builds images from contexts.
+
+    Args:
+        tmp: where contexts are unpacked; emptied of builds at start.
+        caches: where ``RUN --mount=type=cache`` keeps its folders.
+    """
+
+    def __init__(
+        self,
+        *,
+        tmp: Path,
+        caches: Path,
+        images: Images,
+        snapshots: Snapshots,
+        containers: Containers,
+        attaching: Attaching,
+    ) -> None:
+        self._tmp, self._caches = tmp, caches
+        self._images, self._snapshots = images, snapshots
+        self._containers, self._attaching = containers, attaching
+        self._locks = Locks()
+        self._platform = Platform(architecture=configs.architecture())
+        for left in tmp.glob("build-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    async def build(self, chunks: AsyncIterable[bytes], options: BuildOptions, report: Report) -> None:
+        """Build, report as dockerd does, and give the image its names.
+
+        Raises:
+            BuildFailed: a RUN ended with another status than 0.
+            EngineError: what is wrong; nothing is named then.
+        """
+        names = [reference.parse(tag) for tag in options.tags]
+        if any(name.digest for name in names):
+            raise Invalid("invalid reference format: an image cannot be tagged with a digest")
+        async with context.opened(chunks, options.dockerfile, self._tmp) as opened:
+            dockerfile = await asyncio.to_thread(parser.parse, opened.dockerfile, opened.name)
+            made = plan.make(
+                dockerfile,
+                given=options.arguments,
+                labels=options.labels,
+                platform=self._platform,
+                target=options.target,
+            )
+            output = Output(report, made.steps, quiet=options.quiet)
+            sources = Sources(self._images, self._snapshots, options, self._platform, made, output.progress)
+            runner = Runner(self._containers, self._attaching, self._images, self._snapshots, options, output)
+            mounts = MountMaker(sources, opened.tree, opened.scratch, self._caches, self._locks)
+            build = Build(
+                plan=made,
+                context=opened.tree,
+                images=self._images,
+                snapshots=self._snapshots,
+                sources=sources,
+                runner=runner,
+                mounts=mounts,
+                output=output,
+                no_cache=options.no_cache,
+            )
+            try:
+                image = await build.run()
+            finally:
+                await sources.close()
+        shown = []
+        for name in names:
+            full = name.with_default_tag()
+            await self._images.tag(image.id, full.familiar_name, full.tag)
+            shown.append(full.familiar)
+        output.built(image.id, shown)

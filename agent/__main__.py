@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         case _:
             from agent.check import report
 
-            return report(args.state, args.engine, as_json=args.json)
+            return report(args.state, args.engine, as_json=args.json, wait_connected=args.wait_connected)
 
 
 def _enrol(state: object, name: str) -> int:

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="what this host lacks, and how to get it")
     _state(check)
     check.add_argument("--engine", metavar="URL", help="unix:///path of an existing engine")
+    check.add_argument("--wait-connected", type=float, metavar="SECONDS", help="wait for the link and say nothing else")
     check.add_argument("--json", action="store_true", help="for programs")
     return root
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
+import os
 import random
 import time
 import uuid
@@ -98,6 +100,7 @@ class Link:
                 await self._serve(opened)
             except CONNECTION_ERRORS as error:
                 log.warning("no link to %s: %s", self._identity.url, error or type(error).__name__)
+                self._note(connected=False, detail=str(error) or type(error).__name__)
             if time.monotonic() - began > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
@@ -130,6 +133,7 @@ class Link:
         try:
             log.info("linked to %s", self._identity.url)
             self._online.set()
+            self._note(connected=True, detail=f"connected to {self._identity.url}")
             await self._runner.report_all()
             self.ask_orders()
             async with asyncio.TaskGroup() as group:
@@ -149,12 +153,20 @@ class Link:
             log.warning("the link was lost: %s", lost.exceptions[0])
         finally:
             self._online.clear()
+            self._note(connected=False, detail="the connection ended")
             self._session = self._reporter = None
             session.close()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await socket.close()
+
+    def _note(self, *, connected: bool, detail: str) -> None:
+        """Say where the link stands, for `agent check` and for who looks."""
+        said = {"pid": os.getpid(), "connected": connected, "detail": detail, "at": datetime.now(UTC).isoformat()}
+        draft = self._settings.status_file.with_suffix(".new")
+        draft.write_text(json.dumps(said))
+        draft.rename(self._settings.status_file)
 
     async def _read(self, socket: ClientConnection, session: Session, reporter: Reporter) -> None:
         """Take messages until the other end closes, or is silent for too long."""

@@ -61,6 +61,10 @@ class LinkSettings:
         return self.state / "engine" / "certs.d" / urlsplit(url).netloc / "ca.crt"
 
     @property
+    def status_file(self) -> Path:
+        return self.state / "link.json"
+
+    @property
     def bell_socket(self) -> Path:
         return self.state / "bell.sock"
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from celery import Celery, bootsteps
 from celery.exceptions import SecurityWarning
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 
 from agent.link.connection import Link
@@ -100,6 +100,11 @@ def run(settings: LinkSettings) -> None:
     @app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def run_order(order_id: str) -> None:
         thread.ring(str(order_id))
+
+    # whoever started the process has set logging up
+    @setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+    def keep(**_: Any) -> None:
+        pass
 
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def leaving(**_: Any) -> None:

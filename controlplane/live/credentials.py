@@ -44,7 +44,8 @@ class Credentials:
 
     async def access(self) -> Access | None:
         """What the holder may do now; None when it is nobody, or nobody any more."""
-        return await database_sync_to_async(self._access)()
+        access: Access | None = await database_sync_to_async(self._access)()
+        return access
 
     def _access(self) -> Access | None:
         if self.token:

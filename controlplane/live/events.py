@@ -154,7 +154,7 @@ def may_see(access: Access, hint: dict[str, Any]) -> bool:
     host = hint.get("host")
     kind = (hint.get("target") or {}).get("type") if hint["type"] == "order" else hint.get("kind")
     if kind in _GLOBAL:
-        return kind != "user"
+        return bool(kind != "user")
     right = RIGHT.get(str(kind))
     if right is None:
         return False

@@ -49,7 +49,8 @@ async def again(container_id: uuid.UUID) -> Target:
     Raises:
         NotFound: it is gone.
     """
-    return await database_sync_to_async(_read)(container_id)
+    found: Target = await database_sync_to_async(_read)(container_id)
+    return found
 
 
 async def host(socket: Socket, text: str) -> Host:

@@ -6,6 +6,7 @@ read are all ordinary here. A client must read the head before it sends: aiohttp
 """
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -23,6 +24,10 @@ MULTIPLEXED_SINCE = (1, 42)
 RECEIVE = 64 * 1024
 # Bytes to the client that may lie unsent before a writer waits.
 SEND = 256 * 1024
+# Seconds for the client to end its half after ours.
+LINGER = 0.2
+# Seconds for the client to read what is queued once there will be no more.
+PATIENCE = 60.0
 
 
 class Connection(asyncio.Protocol):
@@ -93,10 +98,25 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     async def close(self) -> None:
-        """Send what is queued, then close; the end that demultiplexing readers wait for."""
-        if not self.gone.is_set():
-            self._transport.close()
-            await self.gone.wait()
+        """Send what is queued, then close; the end that demultiplexing readers wait for.
+
+        Our half ends first, and the client has a moment to end its own: one that still writes would otherwise be told
+        of a broken pipe instead of the end.
+        """
+        if self.gone.is_set():
+            return
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while not self._ended:
+                    self._readable.clear()
+                    await self._readable.wait()
+        self._transport.close()
+        try:
+            await asyncio.wait_for(self.gone.wait(), PATIENCE)
+        except TimeoutError:
+            self._transport.abort()
 
 
 class _Taken(web.StreamResponse):

@@ -1,0 +1,57 @@
+"""``docker cp``, binds, volumes, ``docker diff`` and ``docker export``."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.agent.engine.cli.docker import Docker
+
+
+@pytest.mark.both_clis
+def test_cp_in_and_out_of_a_stopped_container(docker: Docker, tmp_path: Path) -> None:
+    docker.ok("run --name aa busy sh -c 'mkdir -p /d/sub; echo one > /d/f'")
+    (tmp_path / "file").write_text("mine")
+    docker.ok(f"cp {tmp_path}/file aa:/d/sub")
+    docker.ok(f"cp aa:/d {tmp_path}/out")
+    assert (tmp_path / "out/f").read_text() == "one\n"
+    assert (tmp_path / "out/sub/file").read_text() == "mine"
+    assert "aa" in docker(f"cp aa:/nosuch {tmp_path}/x").err
+    status, answer = docker.api("GET", "/containers/aa/archive?path=/nosuch")
+    assert (status, answer["message"]) == (404, "Could not find the file /nosuch in container aa")
+
+
+@pytest.mark.both_clis
+def test_cp_with_a_running_one_and_its_volume(docker: Docker, tmp_path: Path) -> None:
+    docker.ok("run -d --name aa -v vol:/v busy sleep 600")
+    (tmp_path / "file").write_text("mine")
+    docker.ok(f"cp {tmp_path}/file aa:/v/got")
+    assert docker.ok("exec aa cat /v/got") == "mine"
+    assert docker.ok("run --rm -v vol:/w busy cat /w/got") == "mine"
+    docker.ok("exec aa sh -c 'echo two > /v/two'")
+    docker.ok(f"cp aa:/v/two {tmp_path}/two")
+    assert (tmp_path / "two").read_text() == "two\n"
+
+
+def test_a_bind(docker: Docker, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("host")
+    assert docker.ok(f"run --rm -v {tmp_path}:/b busy sh -c 'cat /b/f; echo new > /b/g'") == "host"
+    assert (tmp_path / "g").read_text() == "new\n"
+    assert "Read-only file system" in docker(f"run --rm -v {tmp_path}:/b:ro busy touch /b/x").err
+
+
+def test_a_volume_outlives_and_is_filled_from_the_image(docker: Docker) -> None:
+    assert "passwd" in docker.ok("run --rm -v vol:/etc busy ls /etc")
+    docker.ok("run --rm -v vol:/v busy touch /v/new")
+    assert {"group", "new", "passwd"} <= set(docker.ok("run --rm -v vol:/v busy ls /v").split())
+    assert "vol" in docker.ok("volume ls -q").split()
+
+
+def test_diff_and_export(docker: Docker) -> None:
+    docker.ok("run --name aa busy sh -c 'echo x > /added; rm /etc/group'")
+    assert {"A /added", "D /etc/group"} <= set(docker.ok("diff aa").split("\n"))
+    done = docker.start("export aa")
+    out, _ = done.communicate(timeout=30)
+    with tarfile.open(fileobj=io.BytesIO(out)) as archive:
+        assert {"added", "bin/busybox"} <= set(archive.getnames())

@@ -91,7 +91,7 @@ def options_of(request: web.Request) -> BuildOptions:
         quiet=params.flag(request, "q"),
         no_cache=params.flag(request, "nocache"),
         pull=params.flag(request, "pull"),
-        remove=params.flag(request, "rm") or params.flag(request, "forcerm"),
+        remove=params.flag(request, "rm", default=True) or params.flag(request, "forcerm"),
         arguments=_strings(query, "buildargs", nullable=True),
         labels={name: value or "" for name, value in _strings(query, "labels").items()},
         target=query.get("target", ""),

@@ -51,7 +51,10 @@ def process(base: Mapping[str, Any], record: ContainerRecord, exec_: Exec, user:
         made["user"] = {"uid": user.uid, "gid": user.gid, "umask": 0o22, "additionalGids": groups}
     bounding = list((base.get("capabilities") or {}).get("bounding") or [])
     if exec_.privileged:
-        bounding = security.capabilities({"Privileged": True}, (), security.last_capability())
+        # No more than the engine has itself: on a host that withholds some, the kernel would refuse them all.
+        ours = security.own_capabilities()
+        everything = security.capabilities({"Privileged": True}, (), security.last_capability())
+        bounding = [name for name in everything if name in ours]
         made.pop("apparmorProfile", None)
     effective = bounding if made["user"]["uid"] == 0 or exec_.privileged else []
     made["capabilities"] = {"bounding": bounding, "effective": effective, "permitted": effective}

@@ -43,6 +43,7 @@ def plan(
         body.get("HostConfig"),
         cgroup_version=ops.hierarchy.version,
         shm_size=ops.config.shm_size,
+        runtime=ops.runtime.name,
     )
     if host["UTSMode"] == "host" and body.get("Hostname"):
         raise Invalid("conflicting options: hostname and the UTS mode")

@@ -75,7 +75,7 @@ LOG_OPTIONS = (
 )
 
 
-def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size: int) -> Json:
+def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size: int, runtime: str) -> Json:
     """The HostConfig as inspect shows it.
 
     Raises:
@@ -84,6 +84,8 @@ def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size:
     given = given or {}
     host = {key: default if given.get(key) is None else given[key] for key, default in DEFAULTS.items()}
     host |= {key: given[key] for key in _OPTIONAL if given.get(key) not in (None, "")}
+    if given:
+        host.setdefault("Runtime", runtime)
     host["PidsLimit"] = host["PidsLimit"] or None
     _refuse(given)
     host["CgroupnsMode"] = given.get("CgroupnsMode") or ("private" if cgroup_version == 2 else "host")

@@ -8,11 +8,10 @@ const BACKEND = process.env.LONGSHORE_URL ?? 'http://127.0.0.1:8000'
 const PROXIED = ['/api', '/ws', '/problems']
 
 /** Built pages live behind Django and whitenoise: the index answers every page route, the assets are under /static/. */
-export default defineConfig(({ command, mode }) => ({
-  base: command === 'build' ? '/static/' : '/',
+export default defineConfig(({ mode }) => ({
   resolve: { alias: { '@': new URL('./src', import.meta.url).pathname } },
   plugins: [react(), lingui({ macroTransform: true }), mode === 'mock' && mockServer()],
-  build: { target: 'es2023', chunkSizeWarningLimit: 400, modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+  build: { target: 'es2023', assetsDir: 'static', chunkSizeWarningLimit: 400, modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   server: {
     proxy:
       mode === 'mock'

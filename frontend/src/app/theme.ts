@@ -1,5 +1,5 @@
 /** Mantine's theme: our tokens under its names. Both colour schemes come from the tokens, so Mantine needs no scheme of its own. */
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, Menu, Modal, Popover, Tooltip } from '@mantine/core'
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple, Menu, Popover, Tooltip } from '@mantine/core'
 
 const tuple = (light: string, dark: string): MantineColorsTuple => [
   dark, dark, dark, dark, dark, light, light, light, light, light,
@@ -25,9 +25,6 @@ export const theme = createTheme({
   respectReducedMotion: true,
   focusRing: 'auto',
   components: {
-    Modal: Modal.extend({
-      defaultProps: { padding: 24, radius: 'md', size: 560, yOffset: '8vh', transitionProps: { duration: 0 }, closeButtonProps: { size: 28 } },
-    }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 300, transitionProps: { duration: 0 } } }),
     Menu: Menu.extend({ defaultProps: { shadow: 'md', transitionProps: { duration: 0 }, position: 'bottom-end', withinPortal: true } }),
     Popover: Popover.extend({ defaultProps: { shadow: 'md', transitionProps: { duration: 0 }, withinPortal: true } }),

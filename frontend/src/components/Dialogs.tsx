@@ -1,5 +1,4 @@
 /** The dialogs that any page may raise: confirm, offline host. */
-import { Modal } from '@mantine/core'
 import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useId, useState } from 'react'
@@ -11,6 +10,7 @@ import { offlineQuestion } from '@/lib/orders'
 import { useStore } from '@/lib/store'
 
 import { Button } from './Button'
+import { Dialog } from './Dialog'
 
 export function ConfirmDialog() {
   const asked = useStore(question)
@@ -23,7 +23,7 @@ function Confirm({ title, body, list, confirm, danger, check, type, answer }: No
   const id = useId()
   const blocked = type !== undefined && typed !== type.name
   return (
-    <Modal opened title={title} onClose={() => { answer(null); }} withCloseButton={false}>
+    <Dialog title={title} question onClose={() => { answer(null); }}>
       <div className="dialog-body stack">
         {body && <p>{body}</p>}
         {list && (
@@ -54,7 +54,7 @@ function Confirm({ title, body, list, confirm, danger, check, type, answer }: No
           {confirm}
         </Button>
       </div>
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -71,7 +71,7 @@ function Offline({ host, minutes, answer }: NonNullable<ReturnType<typeof offlin
   const until = new Date(serverNow() + wait * 60_000).toISOString()
   const at = clock(until, false)
   return (
-    <Modal opened title={t`${host.name} is offline`} onClose={() => { answer(null); }} withCloseButton={false}>
+    <Dialog title={t`${host.name} is offline`} question onClose={() => { answer(null); }}>
       <div className="dialog-body stack">
         <p className="muted">
           <Trans>The order waits for it and is dropped after {at}.</Trans>
@@ -101,6 +101,6 @@ function Offline({ host, minutes, answer }: NonNullable<ReturnType<typeof offlin
           <Trans>Queue until {at}</Trans>
         </Button>
       </div>
-    </Modal>
+    </Dialog>
   )
 }

@@ -89,14 +89,14 @@ export function ComboField({ label, hint, error, value, suggestions, onChange, p
     <Field label={label} hint={hint} error={error} id={id}>
       {(wiring) => (
         <Combobox store={combobox} onOptionSubmit={(picked) => { onChange(picked); combobox.closeDropdown() }} transitionProps={{ duration: 0 }}>
-          <Combobox.Target withKeyboardNavigation withAriaAttributes>
+          <Combobox.Target withExpandedAttribute>
             <input
               {...wiring}
               className="input mono"
               role="combobox"
               aria-autocomplete="list"
               aria-expanded={combobox.dropdownOpened && found.length > 0}
-              aria-controls={combobox.listId ?? ''}
+              aria-controls={combobox.listId ?? undefined}
               autoComplete="off"
               spellCheck={false}
               value={value}
@@ -166,16 +166,19 @@ function focusField(event: React.MouseEvent, id: string): void {
 
 /** Ctrl or Cmd + Enter sends; the browser's own validation stays out of the way. */
 export function Form({ label, onSubmit, children }: { label: string; onSubmit: () => void; children: ReactNode }) {
+  const form = useRef<HTMLFormElement>(null)
+  const send = useRef(onSubmit)
+  send.current = onSubmit
+  useEffect(() => {
+    const element = form.current
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) send.current()
+    }
+    element?.addEventListener('keydown', onKeyDown)
+    return () => element?.removeEventListener('keydown', onKeyDown)
+  }, [])
   return (
-    <form
-      className="form"
-      aria-label={label}
-      noValidate
-      onSubmit={(event: FormEvent) => { event.preventDefault(); onSubmit() }}
-      onKeyDown={(event) => {
-        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) onSubmit()
-      }}
-    >
+    <form ref={form} className="form" aria-label={label} noValidate onSubmit={(event: FormEvent) => { event.preventDefault(); onSubmit() }}>
       {children}
     </form>
   )
@@ -184,7 +187,7 @@ export function Form({ label, onSubmit, children }: { label: string; onSubmit: (
 /** A folded group whose closed line says the present value. */
 export function Fold({ title, summary, open, children }: { title: string; summary: string; open?: boolean; children: ReactNode }) {
   return (
-    <details className="fold" role="group" aria-label={title} open={open}>
+    <details className="fold" aria-label={title} open={open}>
       <summary>
         <Icon name="right" />
         <h2>{title}</h2>
@@ -205,7 +208,7 @@ export function PickField({ label, hint, error, warning, value, options, onChang
     <Field label={label} hint={hint} error={error} warning={warning} id={id}>
       {(wiring) => (
         <Combobox store={combobox} onOptionSubmit={(picked) => { onChange(picked); combobox.closeDropdown() }} transitionProps={{ duration: 0 }}>
-          <Combobox.Target targetType="button">
+          <Combobox.Target targetType="button" withExpandedAttribute>
             <button
               {...wiring}
               type="button"
@@ -213,7 +216,7 @@ export function PickField({ label, hint, error, warning, value, options, onChang
               className="input pick"
               aria-haspopup="listbox"
               aria-expanded={combobox.dropdownOpened}
-              aria-controls={combobox.listId ?? ''}
+              aria-controls={combobox.listId ?? undefined}
               onClick={() => { combobox.toggleDropdown(); }}
               onBlur={() => { combobox.closeDropdown(); }}
             >

@@ -2,28 +2,25 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useEffect, useState } from 'react'
 
-import { prepare, sendCode, signIn, type SignIn } from '@/lib/session'
+import { prepare, signIn, type SignIn } from '@/lib/session'
 
 import { Button } from './Button'
 import { TextField } from './Form'
 import { Icon } from './Icon'
 
-/** Name and password, then a code where the account asks for one. Paste and password managers work. */
+/** Name and password. Paste and password managers work. */
 export function SignInForm({ onDone }: { onDone: () => void }) {
   const [login, setLogin] = useState('')
   const [password, setPassword] = useState('')
-  const [code, setCode] = useState('')
   const [busy, setBusy] = useState(false)
   const [answer, setAnswer] = useState<SignIn | null>(null)
-  const [asksCode, setAsksCode] = useState(false)
   useEffect(() => void prepare(), [])
   async function submit(): Promise<void> {
     if (busy) return
     setBusy(true)
     try {
-      const next = asksCode ? await sendCode(code) : await signIn(login, password)
+      const next = await signIn(login, password)
       setAnswer(next)
-      if (next.kind === 'code') setAsksCode(true)
       if (next.kind === 'done') onDone()
     } catch (error) {
       setAnswer({ kind: 'error', words: String(error) })
@@ -31,7 +28,7 @@ export function SignInForm({ onDone }: { onDone: () => void }) {
       setBusy(false)
     }
   }
-  const words = answer && problemWords(answer, asksCode)
+  const words = answer && problemWords(answer)
   return (
     <form className="stack" noValidate onSubmit={(event) => { event.preventDefault(); void submit() }}>
       {words && (
@@ -40,14 +37,8 @@ export function SignInForm({ onDone }: { onDone: () => void }) {
           <span>{words}</span>
         </p>
       )}
-      {asksCode ? (
-        <TextField label={t`One-time code`} value={code} onChange={setCode} inputMode="numeric" autoComplete="one-time-code" autoFocus />
-      ) : (
-        <>
-          <TextField label={t`Username or e-mail`} value={login} onChange={setLogin} autoComplete="username" autoCapitalize="none" autoFocus />
-          <TextField label={t`Password`} type="password" value={password} onChange={setPassword} autoComplete="current-password" />
-        </>
-      )}
+      <TextField label={t`Username or e-mail`} value={login} onChange={setLogin} autoComplete="username" autoCapitalize="none" autoFocus />
+      <TextField label={t`Password`} type="password" value={password} onChange={setPassword} autoComplete="current-password" />
       <Button type="submit" kind="primary" className="wide" aria-busy={busy}>
         <Trans>Sign in</Trans>
       </Button>
@@ -55,10 +46,10 @@ export function SignInForm({ onDone }: { onDone: () => void }) {
   )
 }
 
-function problemWords(answer: SignIn, asksCode: boolean): string {
+function problemWords(answer: SignIn): string {
   switch (answer.kind) {
     case 'wrong':
-      return asksCode ? t`Wrong code` : t`Wrong username or password`
+      return t`Wrong username or password`
     case 'wait':
       return t`Too many attempts. Try again in ${answer.seconds} s.`
     case 'error':

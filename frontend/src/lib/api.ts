@@ -6,6 +6,8 @@ export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly body: ProblemBody,
+    /** Seconds, where the server named a time. */
+    readonly retryAfter?: number,
   ) {
     super(body.detail ?? body.title ?? `HTTP ${String(status)}`)
   }
@@ -75,7 +77,7 @@ async function read<T>(response: Response, path: string): Promise<T> {
   if (response.ok) return (response.status === 204 || !json ? undefined : await response.json()) as T
   const body = json ? ((await response.json()) as ProblemBody) : {}
   if (response.status === 401 && !path.startsWith('/api/auth/')) saySignedOut()
-  throw new Problem(response.status, { instance: response.headers.get('X-Request-ID') ?? '', ...body, status: response.status })
+  throw new Problem(response.status, { instance: response.headers.get('X-Request-ID') ?? '', ...body, status: response.status }, Number(response.headers.get('Retry-After')) || undefined)
 }
 
 export const get = <T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> =>

@@ -11,7 +11,8 @@ import { createStore, useStore } from './store'
 import type { Page, Row } from './types'
 
 const HIDDEN_LIMIT = 5 * 60_000
-const TOPICS = ['containers', 'images', 'volumes', 'networks', 'hosts', 'orders', 'repositories', 'events']
+/** None named: all that this person may see. */
+const TOPICS: string[] = []
 
 export type Status = 'connecting' | 'connected' | 'reconnecting' | 'offline'
 interface Connection {

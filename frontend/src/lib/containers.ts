@@ -32,9 +32,9 @@ export const FACTS: Record<Verb, VerbFacts> = {
   remove: { icon: 'trash', right: 'containers.remove', fits: (state) => state !== 'removing' && state !== 'removed' },
 }
 
-type Target = Pick<Container, 'id' | 'name' | 'host' | 'state' | 'rights'>
+type Target = Pick<Container, 'id' | 'name' | 'host'> & { state: string; rights?: string[] }
 
-export function refusal(verb: Verb, row: Pick<Container, 'rights' | 'host'>): string | undefined {
+export function refusal(verb: Verb, row: Pick<Target, 'rights' | 'host'>): string | undefined {
   return missing(FACTS[verb].right, row.rights, row.host.name)
 }
 

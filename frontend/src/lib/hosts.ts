@@ -16,8 +16,8 @@ export function useHostChoices(): { hosts: Host[]; options: { value: string; lab
 
 function labelOf(host: Host): string {
   const words = hostLook(host.state).words
-  const running = host.counts?.running
-  return running === undefined ? `${host.name}, ${words}` : t`${host.name}, ${words}, ${running} running`
+  const running = host.counts.running
+  return t`${host.name}, ${words}, ${running} running`
 }
 
 export const refOf = (host: Host): HostRef => ({ id: host.id, name: host.name, online: host.state === 'online' })

@@ -163,11 +163,11 @@ export class LiveCache {
     const target = (order.target as Order['target'] | null) ?? null
     const effect = target?.id ? EFFECTS[target.type] : undefined
     if (!target?.id || !effect) return
-    const pending: PendingOrder | null = ended ? null : { id: order.id, op: order.op, state: order.state }
+    const pending: Partial<PendingOrder> | null = ended ? null : { id: order.id, op: order.op, state: order.state }
     // A hint without the verb cannot say what is pending: the row is asked for instead.
     if (!ended && order.op) {
-      this.patchRows(effect.kind, target.id, (row) => ({ ...row, pending_order: pending }))
-      this.client.setQueryData<Row>(keys.detail(effect.kind, target.id), (before) => before && { ...before, pending_order: pending })
+      this.patchRows(effect.kind, target.id, (row) => Object.assign({}, row, { pending_order: pending }))
+      this.client.setQueryData<object>(keys.detail(effect.kind, target.id), (before) => before && { ...before, pending_order: pending })
     }
     if (ended || !order.op) this.noteChanged(target.type, [target.id])
   }

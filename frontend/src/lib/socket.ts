@@ -5,7 +5,8 @@ const LAST_DELAY = 30_000
 const HEALTHY_AFTER = 10_000
 
 export const CLOSE = { badMessage: 4400, signedOut: 4401, denied: 4403, notFound: 4404, wrongState: 4409, gone: 4410, hostOffline: 4503, restart: 1012 } as const
-const FINAL: readonly number[] = [4400, 4401, 4403, 4404, 4409, 4410]
+/** After these nothing is to be had from another attempt; 1000 is an end that both sides meant. */
+const FINAL: readonly number[] = [1000, 4400, 4401, 4403, 4404, 4409, 4410]
 
 export interface Message {
   type: string

@@ -1,9 +1,10 @@
-import { Menu, Modal } from '@mantine/core'
+import { Menu } from '@mantine/core'
 import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 
+import { Dialog } from '@/components/Dialog'
 import { request } from '@/lib/api'
 import { useMe } from '@/lib/rights'
 import { chooseTheme, currentTheme, type Theme, THEMES } from '@/lib/theme'
@@ -48,7 +49,7 @@ function Preferences({ onClose }: { onClose: () => void }) {
   const [theme, setTheme] = useState(currentTheme())
   const words: Record<Theme, string> = { system: t`As the system`, light: t`Light`, dark: t`Dark` }
   return (
-    <Modal opened onClose={onClose} title={t`Preferences`} closeButtonProps={{ 'aria-label': t`Close` }}>
+    <Dialog onClose={onClose} title={t`Preferences`}>
       <div className="dialog-body">
         <fieldset className="stack">
           <legend className="strong">
@@ -62,6 +63,6 @@ function Preferences({ onClose }: { onClose: () => void }) {
           ))}
         </fieldset>
       </div>
-    </Modal>
+    </Dialog>
   )
 }

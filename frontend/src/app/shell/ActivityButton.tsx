@@ -24,7 +24,7 @@ export function ActivityButton() {
           <span className="activity-label">
             <Trans>Activity</Trans>
           </span>
-          {running > 0 && <span className="badge on">{running}</span>}
+          {running > 0 && <span className="badge on" data-count={running} />}
         </Button>
       </Popover.Target>
       <Popover.Dropdown aria-label={t`Activity`}>{open && <Latest onFollow={() => { setOpen(false); }} />}</Popover.Dropdown>

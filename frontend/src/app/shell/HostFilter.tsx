@@ -60,11 +60,9 @@ function Picker({ chosen }: { chosen: string[] }) {
                 <StateIcon icon={look.icon} tone={look.tone} />
                 <span className="grow cut">{host.name}</span>
                 <span className="meta">{look.words}</span>
-                {host.counts && (
-                  <span className="meta nowrap">
-                    {host.counts.running ?? 0}/{host.counts.total ?? host.counts.containers ?? 0}
-                  </span>
-                )}
+                <span className="meta nowrap">
+                  {host.counts.running}/{host.counts.containers}
+                </span>
               </label>
             </li>
           )

@@ -1,8 +1,8 @@
-import { Modal } from '@mantine/core'
 import { t } from '@lingui/core/macro'
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 
+import { Dialog } from '@/components/Dialog'
 import { SignInForm } from '@/components/SignInForm'
 import { onSignedOut } from '@/lib/api'
 
@@ -16,11 +16,12 @@ export function SessionDialog() {
     void client.invalidateQueries()
     dispatchEvent(new Event('online'))
   }
+  if (!open) return null
   return (
-    <Modal opened={open} onClose={() => undefined} title={t`Sign in`} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} size={400}>
+    <Dialog title={t`Sign in`} closable={false} size={400} onClose={() => undefined}>
       <div className="dialog-body">
         <SignInForm onDone={done} />
       </div>
-    </Modal>
+    </Dialog>
   )
 }

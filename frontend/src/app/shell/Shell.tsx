@@ -1,6 +1,5 @@
 import './shell.css'
 
-import { Modal } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
@@ -10,6 +9,7 @@ import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 
 import { Button } from '@/components/Button'
+import { Dialog } from '@/components/Dialog'
 import { ConfirmDialog, OfflineDialog } from '@/components/Dialogs'
 import { Icon, StateIcon } from '@/components/Icon'
 import { Toasts } from '@/components/Toasts'
@@ -145,11 +145,11 @@ function BottomBar() {
         <Trans>Menu</Trans>
       </button>
       {menu && (
-        <Modal opened title={t`Menu`} onClose={() => { setMenu(false); }} closeButtonProps={{ 'aria-label': t`Close` }}>
+        <Dialog title={t`Menu`} onClose={() => { setMenu(false); }}>
           <div className="dialog-body side in-dialog">
             <NavLinks onFollow={() => { setMenu(false); }} />
           </div>
-        </Modal>
+        </Dialog>
       )}
     </nav>
   )

@@ -44,6 +44,8 @@ export function ListPage<T extends Row>({ config }: { config: ListConfig<T> }) {
       actions={config.actions}
     >
       <Tools config={config} url={url} />
+      {/* Not a control: it only notices that somebody is busy in the list, and rows then keep their places. */}
+      {/* eslint-disable-next-line jsx-a11y/no-static-element-interactions */}
       <div
         className="bleed"
         onPointerEnter={() => { setTouched(true); }}
@@ -136,7 +138,7 @@ function Body<T extends Row>({ config, rows, list: { count, query }, url, select
     <>
       {phone ? <Cards config={config} rows={rows} /> : <Table config={config} rows={rows} url={url} selection={selection} />}
       {count !== undefined && count > MOST_ROWS && rows.length >= MOST_ROWS && (
-        <p className="more muted">
+        <p className="list-more muted">
           <Trans>
             Showing {formatCount(MOST_ROWS)} of {formatCount(count)}. Narrow the filter.
           </Trans>

@@ -9,11 +9,9 @@ import type { ListConfig } from '@/components/list/types'
 import { clock, count } from '@/lib/format'
 import type { AuditEntry } from '@/lib/types'
 
-const orderOf = (entry: AuditEntry): string | undefined => (typeof entry.order === 'string' ? entry.order : entry.order?.id)
-
 function Result({ entry }: { entry: AuditEntry }) {
-  const order = orderOf(entry)
-  const end = typeof entry.order === 'object' && entry.order ? entry.order.state : ''
+  const order = entry.order?.id
+  const end = entry.order?.state
   return (
     <span className={entry.result === 'refused' ? 'bad' : ''}>
       {entry.result === 'refused' ? t`refused` : t`accepted`}

@@ -22,7 +22,7 @@ import { containerLook, stale, verbWord } from '@/lib/words'
 import { PortLinks } from './ports'
 
 const STATES = ['running', 'exited', 'created', 'paused', 'restarting', 'dead', 'creating', 'creation_failed', 'removing']
-const HEALTH = ['healthy', 'unhealthy', 'starting']
+const HEALTH = ['healthy', 'unhealthy', 'starting', 'none']
 const BULK: Verb[] = ['start', 'stop', 'restart', 'pause', 'kill', 'remove']
 
 const look = (row: Container) => (row.host.online ? containerLook(row) : stale(containerLook(row)))
@@ -91,9 +91,9 @@ function columns(): ListConfig<Container>['columns'] {
     { key: 'host', label: t`Host`, sort: 'host', width: '104px', rank: 1, cell: (row) => row.host.name },
     { key: 'image', label: t`Image`, sort: 'image', width: '22%', cell: (row) => <ImageName reference={row.image.reference} /> },
     { key: 'ports', label: t`Ports`, width: '120px', rank: 2, cell: (row) => <PortLinks ports={row.ports} host={row.host} /> },
-    { key: 'cpu', label: t`CPU`, sort: 'cpu_percent', width: '80px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? percent(row.cpu_percent) : '') },
-    { key: 'memory', label: t`Memory`, sort: 'memory_bytes', width: '96px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? bytes(row.memory_bytes) : '') },
-    { key: 'since', label: t`Since`, sort: 'started_at', width: '104px', rank: 1, end: true, cell: (row) => <Ago at={sinceOf(row)} /> },
+    { key: 'cpu', label: t`CPU`, width: '80px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? percent(row.cpu_percent) : '') },
+    { key: 'memory', label: t`Memory`, width: '96px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? bytes(row.memory_bytes) : '') },
+    { key: 'since', label: t`Since`, width: '104px', rank: 1, end: true, cell: (row) => <Ago at={sinceOf(row)} /> },
   ]
 }
 

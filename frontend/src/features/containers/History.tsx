@@ -30,16 +30,15 @@ export function History() {
 }
 
 function Item({ item }: { item: HistoryItem }) {
-  const kind = item.kind ?? item.type ?? ''
-  const order = kind === 'order' ? item.id : typeof item.order === 'string' ? item.order : item.order?.id
-  const actor = typeof item.actor === 'string' ? item.actor : item.actor?.name
-  const look = kind === 'order' && item.state ? orderLook(item.state) : { icon: kind === 'exit' ? 's-exited-ok' : 's-running', tone: 'muted', words: item.action ?? kind }
+  const order = item.order ?? undefined
+  const actor = typeof item.actor?.name === 'string' ? item.actor.name : ''
+  const look = item.type === 'order' ? orderLook(item.state ?? '') : { icon: item.action === 'die' ? 's-exited-ok' : 's-running', tone: 'muted', words: item.action }
   return (
     <li>
       <StateIcon icon={look.icon} tone={look.tone} label={look.words} />
       <span className="wrap">
-        {kind === 'order' ? `${verbWord(item.op ?? '')} ${look.words}` : (item.text ?? item.action ?? item.detail ?? kind)}
-        {item.exit_code != null && ` (${t`exit ${item.exit_code}`})`}
+        {item.type === 'order' ? `${verbWord(item.op ?? '')}: ${look.words}` : item.action}
+        {item.exit_code !== null && ` (${t`exit ${item.exit_code}`})`}
       </span>
       <span className="muted">
         {actor && <Trans>by {actor}</Trans>}{' '}

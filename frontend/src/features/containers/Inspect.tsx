@@ -14,17 +14,16 @@ export function Inspect() {
   const { data, error, isPending, refetch } = useQuery({ ...inspectQuery(row?.id ?? ''), enabled: row !== undefined })
   if (!row || isPending) return <Bones />
   if (!data) return <Failure title={t`The engine's answer could not be loaded`} error={error} retry={() => void refetch()} />
-  const observed = typeof data.observed_at === 'string' ? data.observed_at : undefined
   return (
     <>
-      {observed && !row.host.online && (
+      {!data.live && (
         <p className="muted">
           <Trans>
-            {row.host.name} is offline: this is the copy of <Ago at={observed} />.
+            {row.host.name} is offline: this is the copy of <Ago at={data.observed_at} />.
           </Trans>
         </p>
       )}
-      <JsonView value={data.inspect ?? data} label={t`Inspect`} />
+      <JsonView value={data.inspect} label={t`Inspect`} />
     </>
   )
 }

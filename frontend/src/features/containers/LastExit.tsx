@@ -12,9 +12,9 @@ import type { ContainerDetail, LastExit } from '@/lib/types'
 
 /** Why it died: the code in words, the engine's own error, when, for how long it ran, who had asked, its last lines. */
 export function LastExitCard({ row, exit }: { row: ContainerDetail; exit: LastExit }) {
-  const bad = exit.oom_killed === true || (exit.code ?? 0) !== 0
+  const bad = exit.oom_killed || (exit.code ?? 0) !== 0
   const icon = exit.oom_killed ? 's-oom' : bad ? 's-exited' : 's-exited-ok'
-  const tail = exit.log_tail ?? []
+  const tail = exit.log_tail
   return (
     <section className="panel last-exit" aria-label={t`Last exit`}>
       <div className="exit-head">
@@ -53,7 +53,7 @@ export function LastExitCard({ row, exit }: { row: ContainerDetail; exit: LastEx
           ))}
         </pre>
       ) : (
-        <p className="tail-head muted">{exit.log_kept === false ? t`Log not kept: the container removed itself.` : t`It had written nothing.`}</p>
+        <p className="tail-head muted">{!exit.log_kept ? t`Log not kept: the container removed itself.` : t`It had written nothing.`}</p>
       )}
     </section>
   )
@@ -67,8 +67,8 @@ const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
 )
 
 function By({ exit }: { exit: LastExit }) {
-  const order = typeof exit.order === 'string' ? exit.order : exit.order?.id
-  const actor = typeof exit.actor === 'string' ? exit.actor : exit.actor?.name
+  const order = typeof exit.order?.id === 'string' ? exit.order.id : undefined
+  const actor = typeof exit.actor?.name === 'string' ? exit.actor.name : ''
   if (!order) return actor || t`itself`
   return (
     <Link className="link" to="/orders/$id" params={{ id: order }}>
@@ -77,9 +77,8 @@ function By({ exit }: { exit: LastExit }) {
   )
 }
 
-function TailLine({ line }: { line: [string, string, string] | string }) {
-  if (typeof line === 'string') return <span className="line">{plain(line)}</span>
-  const [at, stream, text] = line
+function TailLine({ line }: { line: string[] }) {
+  const [at = '', stream = 'o', text = ''] = line
   return (
     <span className="line" data-stream={stream === 'stderr' ? 'e' : stream}>
       {at && <time dateTime={at}>{clock(at)}</time>}

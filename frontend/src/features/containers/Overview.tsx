@@ -180,19 +180,10 @@ function Mounts({ row }: { row: ContainerDetail }) {
   )
 }
 
-interface HostConfig {
-  Memory?: number
-  NanoCpus?: number
-  PidsLimit?: number
-  RestartPolicy?: { Name?: string; MaximumRetryCount?: number }
-}
-
-const hostConfig = (row: ContainerDetail): HostConfig => (row.spec?.HostConfig ?? {}) as HostConfig
-
 function Uses({ row }: { row: ContainerDetail }) {
-  const limits = hostConfig(row)
+  const limit = Number(row.limits.Memory ?? 0)
   const memory = row.memory_bytes
-  const cpus = limits.NanoCpus ? limits.NanoCpus / 1e9 : 0
+  const cpus = Number(row.limits.NanoCpus ?? 0) / 1e9
   if (row.state !== 'running' || (memory === null && row.cpu_percent === null)) return null
   return (
     <Section title={t`Limits against use`}>
@@ -201,10 +192,10 @@ function Uses({ row }: { row: ContainerDetail }) {
           <span className="use-head">
             <span>{t`Memory`}</span>
             <span>
-              <span className="strong">{bytes(memory)}</span> {limits.Memory ? <span className="muted">{t`of ${bytes(limits.Memory)}`}</span> : <span className="muted">{t`no limit`}</span>}
+              <span className="strong">{bytes(memory)}</span> {limit ? <span className="muted">{t`of ${bytes(limit)}`}</span> : <span className="muted">{t`no limit`}</span>}
             </span>
           </span>
-          {limits.Memory ? <Meter value={((memory ?? 0) / limits.Memory) * 100} label={t`Memory used`} /> : null}
+          {limit ? <Meter value={((memory ?? 0) / limit) * 100} label={t`Memory used`} /> : null}
         </li>
         <li>
           <span className="use-head">
@@ -242,7 +233,7 @@ function Health({ row }: { row: ContainerDetail }) {
 }
 
 function About({ row }: { row: ContainerDetail }) {
-  const restart = hostConfig(row).RestartPolicy?.Name
+  const restart = text(row.restart_policy.Name)
   return (
     <Section title={t`About`}>
       <Facts

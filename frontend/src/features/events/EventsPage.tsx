@@ -9,7 +9,7 @@ import type { ListConfig } from '@/components/list/types'
 import { clock, count, shortId } from '@/lib/format'
 import type { EngineEvent } from '@/lib/types'
 
-const KINDS = ['container', 'image', 'volume', 'network', 'daemon', 'builder', 'host']
+const KINDS = ['container', 'image', 'volume', 'network', 'daemon', 'agent']
 const PAGES: Record<string, string> = { container: '/containers', volume: '/volumes', network: '/networks', host: '/hosts' }
 
 const objectOf = (event: EngineEvent): string => event.object?.name || shortId(event.object?.engine_id ?? '') || event.kind

@@ -67,7 +67,7 @@ export function AttentionRow({ row }: { row: Attention }) {
 
 function ContainerButtons({ row }: { row: Attention }) {
   const { run } = useContainerVerbs()
-  const host: HostRef = { id: row.host?.id ?? '', name: row.host?.name ?? '', online: row.host && 'online' in row.host ? row.host.online : true }
+  const host: HostRef = row.host ?? { id: '', name: '', online: true }
   const verb = ['exited', 'died', 'oom', 'dead'].includes(row.kind) ? 'start' : 'restart'
   if (row.kind === 'creation_failed') return null
   return (

@@ -8,7 +8,6 @@ import { ButtonLink } from '@/components/Button'
 import { Bones, Failure } from '@/components/Fallbacks'
 import { StateIcon } from '@/components/Icon'
 import { Page } from '@/components/Page'
-import { serverNow } from '@/lib/clock'
 import { clock, count } from '@/lib/format'
 import { useRight } from '@/lib/rights'
 import { useSummary } from '@/lib/summary'
@@ -51,10 +50,10 @@ export function HomePage() {
   )
 }
 
-const total = (numbers: Record<string, number>): number => numbers.total ?? Object.values(numbers).reduce((sum, n) => sum + n, 0)
+const total = (numbers: Record<string, number>): number => Object.values(numbers).reduce((sum, n) => sum + n, 0)
 
 function Attention({ summary }: { summary: Summary }) {
-  const at = clock(summary.checked_at ?? new Date(serverNow()).toISOString())
+  const at = clock(summary.checked_at)
   const rows = summary.attention
   const containers = count(total(summary.containers))
   const hosts = count(total(summary.hosts))
@@ -65,7 +64,7 @@ function Attention({ summary }: { summary: Summary }) {
           <Trans>Needs attention</Trans>
         </h2>
         {rows.length > 0 && <span className="badge">{rows.length}</span>}
-        <span className="meta actions">{rows.length > 0 ? t`Worst first. Checked at ${at}.` : ''}</span>
+        <span className="meta actions">{rows.length > 0 ? t`Checked at ${at}` : ''}</span>
       </div>
       {rows.length === 0 ? (
         <p className="panel allgood">

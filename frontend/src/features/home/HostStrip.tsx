@@ -54,11 +54,10 @@ export function HostStrip() {
 function Tile({ host }: { host: Host }) {
   const look = hostLook(host.state)
   const online = host.state === 'online'
-  const all = Number(host.facts.memory ?? host.facts.memory_bytes ?? host.facts.memory_total ?? 0)
+  const all = Number(host.facts.memory_bytes ?? host.facts.memory ?? 0)
   const memory = host.memory_bytes && all ? (host.memory_bytes / all) * 100 : undefined
-  const disk = host.disk?.total && host.disk.used !== undefined ? (host.disk.used / host.disk.total) * 100 : undefined
-  const counts = host.counts
-  const number = counts ? `${String(counts.running ?? 0)}/${String(counts.total ?? counts.containers ?? 0)}` : ''
+  const disk = host.disk.total && host.disk.used !== undefined ? (host.disk.used / host.disk.total) * 100 : undefined
+  const number = `${String(host.counts.running)}/${String(host.counts.containers)}`
   return (
     <li className={`host-tile${online ? '' : ' is-stale'}`}>
       <Link className="head" to="/hosts/$id" params={{ id: host.id }}>

@@ -1,6 +1,5 @@
 import './hosts.css'
 
-import { Modal } from '@mantine/core'
 import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useQuery } from '@tanstack/react-query'
@@ -9,17 +8,18 @@ import { useEffect, useState } from 'react'
 
 import { CopyButton } from '@/components/bits'
 import { Button } from '@/components/Button'
+import { Dialog } from '@/components/Dialog'
 import { type FormProblem, Problems, TextField } from '@/components/Form'
 import { StateIcon } from '@/components/Icon'
 import { useTitle } from '@/components/Page'
-import { get, Problem } from '@/lib/api'
+import { Problem } from '@/lib/api'
 import { serverNow } from '@/lib/clock'
 import { clock } from '@/lib/format'
-import { keys } from '@/lib/keys'
 import { wordsOf } from '@/lib/problems'
-import type { Check, Host, Page } from '@/lib/types'
+import type { Check, HostDetail } from '@/lib/types'
 
 import { createEnrolment, type Enrolment } from './api/enrolment'
+import { hostQuery } from './api/host'
 import { agentOf, engineOf, fact } from './facts'
 
 /** Drawn over the list: one name, one line to paste, and what comes of it as it comes. */
@@ -29,9 +29,9 @@ export function AddHostDialog() {
   useTitle(t`Add host`)
   const close = (): void => void navigate({ to: '/hosts' })
   return (
-    <Modal opened onClose={close} title={<h1>{t`Add host`}</h1>} closeButtonProps={{ 'aria-label': t`Close` }} closeOnClickOutside={false}>
+    <Dialog level={1} keep onClose={close} title={t`Add host`}>
       {made ? <Progress enrolment={made.enrolment} name={made.name} onClose={close} /> : <Ask onMade={(enrolment, name) => { setMade({ enrolment, name }); }} onClose={close} />}
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -86,21 +86,16 @@ export function parseLabels(text: string): Record<string, string> {
 }
 
 function Progress({ enrolment, name, onClose }: { enrolment: Enrolment; name: string; onClose: () => void }) {
-  // The list of hosts is told by the socket; this asks by name, as the record's id may not be in the answer.
-  const { data } = useQuery({
-    queryKey: keys.list('hosts', { name }),
-    queryFn: ({ signal }) => get<Page<Host>>('/api/hosts/', { name }, signal),
-    refetchInterval: (query) => (query.state.data?.results[0]?.state === 'online' ? false : 2000),
-  })
-  const host = data?.results[0]
+  // Told by the socket as it changes; asked for as well, as this is the page that one waits before.
+  const { data: host } = useQuery({ ...hostQuery(enrolment.host.id), refetchInterval: (query) => (query.state.data?.state === 'online' ? false : 2000) })
   const connected = host?.state === 'online'
   const navigate = useNavigate()
   const left = useCountdown(enrolment.expires_at)
   useEffect(() => {
-    if (!connected || !(host?.inventory_at ?? false)) return undefined
-    const timer = setTimeout(() => void navigate({ to: '/hosts/$id', params: { id: host?.id ?? '' } }), 2500)
+    if (!connected) return undefined
+    const timer = setTimeout(() => void navigate({ to: '/hosts/$id', params: { id: enrolment.host.id } }), 4000)
     return () => { clearTimeout(timer); }
-  }, [connected, host, navigate])
+  }, [connected, enrolment.host.id, navigate])
   return (
     <>
       <div className="dialog-body stack">
@@ -115,11 +110,10 @@ function Progress({ enrolment, name, onClose }: { enrolment: Enrolment; name: st
           <p className="hint">{left > 0 ? t`Paste it on the new host. Works once, for another ${minutes(left)}.` : t`Its time is over: create another one.`}</p>
         </div>
         <ol className="panel checklist" aria-label={t`Enrolment progress`}>
-          <Step done={Boolean(host?.enrolled_at)} title={t`Token spent`} text={host?.enrolled_at ? [host.address, fact(host, 'os', 'operating_system')].filter(Boolean).join(', ') : t`waiting for the pasted line`} at={host?.enrolled_at} />
+          <Step done={Boolean(host?.enrolled_at)} title={t`Token spent`} text={host?.enrolled_at ? [host.address, fact(host, 'os')].filter(Boolean).join(', ') : t`waiting for the pasted line`} at={host?.enrolled_at} />
           <Step done={connected} title={t`Agent connected`} text={connected ? t`agent ${agentOf(host)}, key pinned` : t`waiting for its connection`} at={host?.connected_at} />
-          <Step done={connected && engineOf(host) !== '–'} title={t`Engine found`} text={connected ? engineOf(host) : ''} />
-          {(host?.checks ?? []).filter((check) => !check.ok).map((check) => <FailedCheck key={check.name} check={check} />)}
-          <Step done={Boolean(host?.inventory_at)} title={t`First inventory`} text={t`containers, images, volumes`} at={host?.inventory_at} />
+          <Step done={connected && host.engine.running !== false} title={t`Engine found`} text={connected ? engineOf(host) : ''} />
+          {failedChecks(host).map((check) => <FailedCheck key={check.name} check={check} />)}
         </ol>
         <span role="status" className={connected ? 'strong' : 'unseen'}>
           {connected ? t`Host connected` : ''}
@@ -149,6 +143,8 @@ function Step({ done, title, text, at }: { done: boolean; title: string; text: s
     </li>
   )
 }
+
+export const failedChecks = (host: HostDetail | undefined): Check[] => ((host?.checks ?? []) as unknown as Check[]).filter((check) => !check.ok)
 
 export function FailedCheck({ check }: { check: Check }) {
   return (

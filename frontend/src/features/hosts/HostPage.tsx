@@ -22,7 +22,7 @@ import { missing } from '@/lib/rights'
 import { toast } from '@/lib/toasts'
 import type { Host } from '@/lib/types'
 
-import { FailedCheck } from './AddHostDialog'
+import { FailedCheck, failedChecks } from './AddHostDialog'
 import { hostQuery } from './api/host'
 import { refreshHost } from './api/refresh'
 import { revokeHost } from './api/revoke'
@@ -40,7 +40,7 @@ export function HostPage() {
       </Page>
     )
   }
-  const failed = (host.checks ?? []).filter((check) => !check.ok)
+  const failed = failedChecks(host)
   return (
     <Page
       title={host.name}
@@ -98,7 +98,7 @@ export function HostPage() {
               ))}
             </div>
           </Section>
-          <Policy policy={host.policy ?? {}} />
+          <Policy policy={host.policy} />
         </div>
         <aside className="col" aria-label={t`Facts`}>
           <Section title={t`About`}>
@@ -106,11 +106,11 @@ export function HostPage() {
               rows={[
                 [t`Engine`, engineOf(host)],
                 [t`Agent`, agentOf(host)],
-                [t`System`, fact(host, 'os', 'operating_system')],
-                [t`Kernel`, fact(host, 'kernel', 'kernel_version')],
-                [t`Platform`, fact(host, 'architecture', 'arch')],
+                [t`System`, fact(host, 'os')],
+                [t`Kernel`, fact(host, 'kernel')],
+                [t`Platform`, fact(host, 'arch')],
                 [t`Size`, sizeOf(host) || '–'],
-                [t`Address`, host.address ?? '–'],
+                [t`Address`, host.address || '–'],
                 [t`Enrolled`, <Ago key="e" at={host.enrolled_at} />],
                 [t`Labels`, Object.entries(host.labels).map(([name, value]) => `${name}=${value}`).join(', ') || '–'],
               ]}
@@ -159,7 +159,7 @@ function Uses({ host }: { host: Host }) {
     <div className="host-uses">
       <Use name={t`CPU`} value={host.cpu_percent ?? undefined} words={percent(host.cpu_percent, 0)} />
       <Use name={t`Memory`} value={memory} words={memory === undefined ? '–' : `${bytes(host.memory_bytes)} · ${percent(memory, 0)}`} />
-      <Use name={t`Disk`} value={disk} words={disk === undefined ? '–' : t`${bytes(host.disk?.used)} of ${bytes(host.disk?.total)} · ${percent(disk, 0)}`} />
+      <Use name={t`Disk`} value={disk} words={disk === undefined ? '–' : t`${bytes(host.disk.used)} of ${bytes(host.disk.total)} · ${percent(disk, 0)}`} />
       <Use name={t`Running containers`} value={undefined} words={runningOf(host) || '–'} />
     </div>
   )

@@ -58,7 +58,5 @@ export function PruneDialog({ host, onClose }: { host: Host; onClose: () => void
 }
 
 function amount(data: Reclaimable | undefined, kind: string): { count: number; bytes: number } {
-  const found = data?.reclaimable?.[kind]
-  if (typeof found === 'number') return { count: 0, bytes: found }
-  return { count: found?.count ?? found?.items?.length ?? 0, bytes: found?.bytes ?? 0 }
+  return data?.reclaimable[kind] ?? { count: 0, bytes: 0 }
 }

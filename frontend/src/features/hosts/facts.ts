@@ -6,11 +6,11 @@ import type { Host } from '@/lib/types'
 
 const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '')
 
-export const engineOf = (host: Host): string => [text(host.engine.name), text(host.engine.version)].filter(Boolean).join(' ') || '–'
-export const agentOf = (host: Host): string => text(host.agent.version) || '–'
-export const cpusOf = (host: Host): number => Number(host.facts.cpus ?? host.facts.cpu_count ?? 0)
-export const memoryOf = (host: Host): number => Number(host.facts.memory ?? host.facts.memory_bytes ?? host.facts.memory_total ?? 0)
-export const fact = (host: Host, ...names: string[]): string => names.map((name) => text(host.facts[name])).find(Boolean) ?? '–'
+export const engineOf = (host: Host): string => [host.engine.name, host.engine.version].filter(Boolean).join(' ') || '–'
+export const agentOf = (host: Host): string => host.agent.version ?? '–'
+export const cpusOf = (host: Host): number => Number(host.facts.cpus ?? 0)
+export const memoryOf = (host: Host): number => Number(host.facts.memory_bytes ?? host.facts.memory ?? 0)
+export const fact = (host: Host, name: string): string => text(host.facts[name]) || '–'
 
 export function sizeOf(host: Host): string {
   const cpus = cpusOf(host)
@@ -20,10 +20,6 @@ export function sizeOf(host: Host): string {
 
 /** In percent; undefined where it is not known. */
 export const memoryUse = (host: Host): number | undefined => (host.memory_bytes && memoryOf(host) ? (host.memory_bytes / memoryOf(host)) * 100 : undefined)
-export const diskUse = (host: Host): number | undefined => (host.disk?.total && host.disk.used !== undefined ? (host.disk.used / host.disk.total) * 100 : undefined)
+export const diskUse = (host: Host): number | undefined => (host.disk.total && host.disk.used !== undefined ? (host.disk.used / host.disk.total) * 100 : undefined)
 
-export function runningOf(host: Host): string {
-  const counts = host.counts ?? {}
-  const all = counts.total ?? counts.containers ?? counts.all
-  return all === undefined ? '' : `${String(counts.running ?? 0)}/${String(all)}`
-}
+export const runningOf = (host: Host): string => `${String(host.counts.running)}/${String(host.counts.containers)}`

@@ -16,8 +16,6 @@ import { imageQuery } from './api/image'
 import { usedByQuery } from './api/used-by'
 import { askRemove, nameOf } from './remove'
 
-const rowsOf = <T,>(answer: T[] | { results: T[] } | undefined): T[] => (answer === undefined ? [] : Array.isArray(answer) ? answer : answer.results)
-
 export function ImagePage() {
   const { id = '' } = useParams({ strict: false })
   const { data: image, error, isPending, refetch } = useQuery(imageQuery(id))
@@ -54,7 +52,7 @@ export function ImagePage() {
                 [t`Id`, <Copyable key="i" text={image.digest} shown={shortId(image.digest)} label={t`Copy id`} />],
                 [t`Size`, bytes(image.size)],
                 [t`Platform`, [image.os, image.architecture].filter(Boolean).join('/') || '–'],
-                [t`Created`, <Ago key="c" at={image.created_at ?? image.built_at} />],
+                [t`Created`, <Ago key="c" at={image.created_at} />],
                 [t`Hosts`, <HostLinks key="h" image={image} />],
               ]}
             />
@@ -78,7 +76,7 @@ function HostLinks({ image }: { image: Image }) {
 
 function UsedBy({ id }: { id: string }) {
   const { data, isPending } = useQuery(usedByQuery(id))
-  const users = rowsOf(data)
+  const users = data?.results ?? []
   return (
     <Section title={t`Used by`}>
       {isPending && <Bones lines={2} />}
@@ -92,7 +90,6 @@ function UsedBy({ id }: { id: string }) {
           <thead>
             <tr>
               <th scope="col">{t`Container`}</th>
-              <th scope="col">{t`State`}</th>
               <th scope="col">{t`Host`}</th>
             </tr>
           </thead>
@@ -104,8 +101,7 @@ function UsedBy({ id }: { id: string }) {
                     {user.name}
                   </Link>
                 </td>
-                <td>{user.state}</td>
-                <td>{typeof user.host === 'string' ? user.host : user.host?.name}</td>
+                <td>{user.host.name}</td>
               </tr>
             ))}
           </tbody>
@@ -122,7 +118,7 @@ function Layers({ id }: { id: string }) {
       {isPending && <Bones lines={4} />}
       {error && <p className="muted">{t`Not known now: ${error.message}`}</p>}
       {data && (
-        <div className="table-scroll" role="region" aria-label={t`Layers`} tabIndex={0}>
+        <div className="table-scroll" role="region" aria-label={t`Layers, newest first`} tabIndex={0}>
           <table className="plain-table" aria-label={t`Layers`}>
             <thead>
               <tr>
@@ -131,10 +127,10 @@ function Layers({ id }: { id: string }) {
               </tr>
             </thead>
             <tbody>
-              {rowsOf(data).map((step, n) => (
+              {data.results.map((step, n) => (
                 <tr key={n}>
-                  <td className="mono">{(step.CreatedBy ?? step.created_by ?? '').replace(/^\/bin\/sh -c (#\(nop\) +)?/, '')}</td>
-                  <td className="num">{bytes(step.Size ?? step.size ?? 0)}</td>
+                  <td className="mono">{step.created_by.replace(/^\/bin\/sh -c (#\(nop\) +)?/, '')}</td>
+                  <td className="num">{bytes(step.size)}</td>
                 </tr>
               ))}
             </tbody>

@@ -16,8 +16,6 @@ import type { Image } from '@/lib/types'
 
 import { askRemove, nameOf } from './remove'
 
-const createdOf = (image: Image): string | null | undefined => image.created_at ?? image.built_at
-
 export function ImagesPage() {
   const mayPull = useRight('images.pull')
   const mayBuild = useRight('images.build')
@@ -48,14 +46,14 @@ export function ImagesPage() {
         { key: 'size', label: t`Size`, sort: 'size', width: '96px', end: true, cell: (image) => bytes(image.size) },
         { key: 'containers', label: t`Used by`, width: '88px', rank: 1, end: true, cell: (image) => image.containers },
         { key: 'hosts', label: t`Hosts`, width: '168px', rank: 1, cell: (image) => image.hosts.map((host) => host.name).join(', ') },
-        { key: 'created', label: t`Created`, sort: 'created_at', width: '112px', end: true, cell: (image) => <Ago at={createdOf(image)} /> },
+        { key: 'created', label: t`Created`, sort: 'created_at', width: '112px', end: true, cell: (image) => <Ago at={image.created_at} /> },
       ],
       card: (image) => ({
         lead: <Icon name="image" />,
         title: nameOf(image),
         end: bytes(image.size),
         sub: image.hosts.map((host) => host.name).join(', '),
-        subEnd: <Ago at={createdOf(image)} />,
+        subEnd: <Ago at={image.created_at} />,
       }),
       to: (image) => `/images/${image.id}`,
       nameOf,

@@ -29,7 +29,7 @@ export function NetworkPage() {
   async function remove(): Promise<void> {
     if (network && (await askRemove(client, network))) await navigate({ to: '/networks' })
   }
-  const containers = Array.isArray(network.containers) ? network.containers : []
+  const { containers } = network
   return (
     <Page
       title={network.name}
@@ -61,18 +61,14 @@ export function NetworkPage() {
           </p>
         ) : (
           <ul>
-            {containers.map((item) =>
-              typeof item === 'string' ? (
-                <li key={item}>{item}</li>
-              ) : (
-                <li key={item.id}>
-                  <Link className="link" to="/containers/$id" params={{ id: item.id }}>
-                    {item.name}
-                  </Link>{' '}
-                  <span className="mono muted">{item.ipv4}</span>
-                </li>
-              ),
-            )}
+            {containers.map((item) => (
+              <li key={item.id}>
+                <Link className="link" to="/containers/$id" params={{ id: item.id }}>
+                  {item.name}
+                </Link>{' '}
+                <span className="mono muted">{item.ipv4}</span>
+              </li>
+            ))}
           </ul>
         )}
       </Section>

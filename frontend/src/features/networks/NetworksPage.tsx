@@ -14,7 +14,6 @@ import type { Network } from '@/lib/types'
 
 import { askRemove, refusal } from './remove'
 
-export const containersOf = (network: Network): number => (Array.isArray(network.containers) ? network.containers.length : (network.containers ?? 0))
 const subnetsOf = (network: Network): string => network.subnets.map((item) => item.subnet).join(', ')
 
 export function NetworksPage() {
@@ -42,7 +41,7 @@ export function NetworksPage() {
         { key: 'scope', label: t`Scope`, width: '88px', rank: 3, cell: (network) => network.scope },
         { key: 'host', label: t`Host`, sort: 'host', width: '136px', cell: (network) => network.host.name },
         { key: 'subnet', label: t`Subnet`, width: '168px', rank: 1, cell: (network) => <span className="mono">{subnetsOf(network)}</span> },
-        { key: 'containers', label: t`Containers`, width: '104px', rank: 1, end: true, cell: containersOf },
+        { key: 'containers', label: t`Containers`, width: '104px', rank: 1, end: true, cell: (network) => network.containers.length },
       ],
       card: (network) => ({ lead: <Icon name="network" />, title: network.name, end: network.driver, sub: [network.host.name, subnetsOf(network)].filter(Boolean).join(' · ') }),
       to: (network) => `/networks/${network.id}`,

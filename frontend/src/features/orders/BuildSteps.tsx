@@ -10,13 +10,26 @@ import type { Step } from './progress'
 /** The steps of a build, each with its own lines; the running and the failed one stand open. */
 export function BuildSteps({ order, steps, lines }: { order: Order; steps: Step[]; lines: OrderLine[] }) {
   if (steps.length === 0) return null
+  const output = linesByStep(lines)
   return (
     <ul className="panel build-steps" aria-label={t`Build steps`}>
       {steps.map((step) => (
-        <BuildStep key={step.n} step={step} lines={lines.filter((line) => line.step === String(step.n) || line.step === step.name)} ended={order.finished_at !== null} />
+        <BuildStep key={step.n} step={step} lines={output.get(step.n) ?? []} ended={order.finished_at !== null} />
       ))}
     </ul>
   )
+}
+
+/** A build's lines follow each other; "Step 3/7 : …" begins those of step 3. */
+export function linesByStep(lines: OrderLine[]): Map<number, OrderLine[]> {
+  const found = new Map<number, OrderLine[]>()
+  let current: OrderLine[] = []
+  for (const line of lines) {
+    const step = /^Step (\d+)\/\d+ : /.exec(line.text)?.[1]
+    if (step) found.set(Number(step), (current = []))
+    else current.push(line)
+  }
+  return found
 }
 
 function BuildStep({ step, lines, ended }: { step: Step; lines: OrderLine[]; ended: boolean }) {

@@ -46,7 +46,7 @@ export function OrderPage() {
 
 function Loaded({ order, crumbs }: { order: Order; crumbs: { label: string; to: string }[] }) {
   const progress = useOrderProgress(order.id)
-  const who = order.actor?.name ?? t`Longshore`
+  const who = order.actor.name || t`Longshore`
   const build = order.op === 'image.build'
   return (
     <Page
@@ -58,7 +58,7 @@ function Loaded({ order, crumbs }: { order: Order; crumbs: { label: string; to: 
           <OrderState state={order.state} large />
           <span className="meta beside">
             <Trans>
-              on {order.host?.name ?? '–'} · <Ago at={order.created_at} /> by {who}
+              on {order.host.name} · <Ago at={order.created_at} /> by {who}
             </Trans>
           </span>
         </>
@@ -75,7 +75,7 @@ function Loaded({ order, crumbs }: { order: Order; crumbs: { label: string; to: 
           )}
           {(order.problem ?? order.state === 'expired') && (
             <div className="failure" role="alert">
-              <h2>{order.state === 'expired' ? t`The host did not come back in time` : (order.problem?.title ?? t`It failed`)}</h2>
+              <h2>{order.state === 'expired' ? t`The host did not come back in time` : t`It failed`}</h2>
               <p className="wrap">{order.problem?.detail}</p>
             </div>
           )}

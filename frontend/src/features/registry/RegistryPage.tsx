@@ -37,9 +37,7 @@ export function RegistryPage() {
         title: t`Nothing was pushed yet`,
         text: t`Images pushed to this address are kept here, and every host may pull them.`,
         action: (
-          <code className="cli">
-            docker tag app {location.host}/app:1 && docker push {location.host}/app:1
-          </code>
+          <code className="cli">{`docker tag app ${location.host}/app:1 && docker push ${location.host}/app:1`}</code>
         ),
       },
       actions: (

@@ -57,7 +57,7 @@ function Tags({ repository }: { repository: Repository }) {
   if (tags.length === 0) return <Empty title={t`No tags`} text={t`What it held can only be pulled by digest.`} />
   return (
     <Section title={t`Tags`}>
-      <div className="table-scroll" role="region" aria-label={t`Tags`} tabIndex={0}>
+      <div className="table-scroll" role="region" aria-label={t`Tags of ${repository.name}`} tabIndex={0}>
         <table className="plain-table" aria-label={t`Tags`}>
           <thead>
             <tr>

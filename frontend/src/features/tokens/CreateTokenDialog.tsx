@@ -1,4 +1,3 @@
-import { Modal } from '@mantine/core'
 import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
@@ -6,6 +5,7 @@ import { useState } from 'react'
 
 import { CopyButton } from '@/components/bits'
 import { Button } from '@/components/Button'
+import { Dialog } from '@/components/Dialog'
 import { Check, Problems, SelectField, TextField } from '@/components/Form'
 import { useOrderForm } from '@/components/useOrderForm'
 import { serverNow } from '@/lib/clock'
@@ -40,7 +40,7 @@ export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
   }
   if (token) {
     return (
-      <Modal opened onClose={onClose} title={t`Token ${draft.name} created`} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t`Close` }}>
+      <Dialog keep onClose={onClose} title={t`Token ${draft.name} created`}>
         <div className="dialog-body stack">
           <TextField label={t`Token`} mono readOnly value={token} hint={t`Shown only now: store it where it is needed.`} onChange={() => undefined} />
           <div className="row">
@@ -52,11 +52,11 @@ export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
             <Trans>Close</Trans>
           </Button>
         </div>
-      </Modal>
+      </Dialog>
     )
   }
   return (
-    <Modal opened onClose={onClose} title={t`Create token`} closeButtonProps={{ 'aria-label': t`Close` }}>
+    <Dialog onClose={onClose} title={t`Create token`}>
       <form noValidate onSubmit={(event) => { event.preventDefault(); form.submit(send) }}>
         <div className="dialog-body stack">
           <Problems items={form.problems} round={form.round} />
@@ -80,6 +80,6 @@ export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

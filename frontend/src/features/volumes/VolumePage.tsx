@@ -14,7 +14,7 @@ import { missing } from '@/lib/rights'
 import { volumeQuery } from './api/volume'
 import { askRemove } from './remove'
 
-const listed = (pairs: Record<string, string> | undefined): string => Object.entries(pairs ?? {}).map(([name, value]) => `${name}=${value}`).join(', ') || '–'
+const listed = (pairs: Record<string, string>): string => Object.entries(pairs).map(([name, value]) => `${name}=${value}`).join(', ') || '–'
 
 export function VolumePage() {
   const { id = '' } = useParams({ strict: false })
@@ -58,23 +58,20 @@ export function VolumePage() {
         />
       </Section>
       <Section title={t`Used by`}>
-        {(volume.used_by ?? []).length === 0 ? (
+        {volume.used_by.length === 0 ? (
           <p className="muted">
             <Trans>No container uses it.</Trans>
           </p>
         ) : (
           <ul>
-            {(volume.used_by ?? []).map((user) =>
-              typeof user === 'string' ? (
-                <li key={user}>{user}</li>
-              ) : (
-                <li key={user.id}>
-                  <Link className="link" to="/containers/$id" params={{ id: user.id }}>
-                    {user.name}
-                  </Link>
-                </li>
-              ),
-            )}
+            {volume.used_by.map((user) => (
+              <li key={user.id}>
+                <Link className="link" to="/containers/$id" params={{ id: user.id }}>
+                  {user.name}
+                </Link>{' '}
+                <span className="mono muted">{user.path}</span>
+              </li>
+            ))}
           </ul>
         )}
       </Section>

@@ -15,7 +15,7 @@ import type { Volume } from '@/lib/types'
 
 import { askRemove } from './remove'
 
-const usersOf = (volume: Volume): string => (volume.used_by ?? []).map((user) => (typeof user === 'string' ? user : user.name)).join(', ')
+const usersOf = (volume: Volume): string => volume.used_by.map((user) => user.name).join(', ')
 
 export function VolumesPage() {
   const mayManage = useRight('volumes.manage')

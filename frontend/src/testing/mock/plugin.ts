@@ -24,11 +24,11 @@ function listed(kind: string, query: URLSearchParams): unknown {
 }
 
 function part(kind: string, id: string, name: string): unknown {
-  if (name === 'inspect') return INSPECT
+  if (name === 'inspect') return { observed_at: null, live: true, inspect: INSPECT }
   if (name === 'tags') return { results: data.tags }
   if (name === 'used-by') return { results: [{ id: data.containers[8]?.id, name: 'payments-api', state: 'running', host: { name: 'web-2' } }] }
-  if (name === 'history' && kind === 'images') return [{ CreatedBy: '/bin/sh -c #(nop)  CMD ["redis-server"]', Size: 0 }, { CreatedBy: 'ADD rootfs.tar.gz / ', Size: 8_000_000 }]
-  if (name === 'history') return { results: [{ kind: 'order', at: data.iso(800), op: 'container.start', state: 'done', id: data.orders[2]?.id, actor: { name: 'admin' } }, { kind: 'event', at: data.iso(840), action: 'die', exit_code: 137 }] }
+  if (name === 'history' && kind === 'images') return { results: [{ created_by: '/bin/sh -c #(nop)  CMD ["redis-server"]', size: 0 }, { created_by: 'ADD rootfs.tar.gz / ', size: 8_000_000 }] }
+  if (name === 'history') return { results: [{ type: 'order', at: data.iso(800), action: 'container.start', op: 'container.start', state: 'done', id: data.orders[2]?.id, order: data.orders[2]?.id, exit_code: null, actor: { name: 'admin' } }, { type: 'event', at: data.iso(840), action: 'die', exit_code: 137, order: null, actor: null }] }
   if (name === 'stats') return { step: 10, points: Array.from({ length: 360 }, (_, n) => ({ at: data.iso(3600 - n * 10), cpu_percent: 20 + 15 * Math.sin(n / 20), memory_bytes: 3e8 + 5e7 * Math.sin(n / 31), memory_limit: 5.3e8, net_rx: 1e5 * (1 + Math.sin(n / 9)), net_tx: 4e4 })) }
   return data.orders[2] ?? { id }
 }
@@ -44,7 +44,7 @@ function answer(request: IncomingMessage, response: ServerResponse): boolean {
   if (kind === 'me') send(200, data.me)
   else if (kind === 'summary') send(200, data.summary)
   else if (kind === 'auth') send(id === 'browser' && request.method === 'POST' ? 400 : 200, { status: 400, errors: [{ code: 'username_password_mismatch' }] })
-  else if (request.method === 'POST' && kind === 'enrolments') send(201, { id: 'e', join_string: 'j', command: "printf %s 'https://fleet.acme.internal#b71f0c9e#lj_4Qm8sV2hYd0wZr9tKx1nPb6c' | sudo scripts/join", expires_at: data.iso(-900) })
+  else if (request.method === 'POST' && kind === 'enrolments') send(201, { id: 'e', join_string: 'j', host: { id: data.hosts[0]?.id, name: 'web-4', state: 'pending', engine: {}, checks: [] }, command: "printf %s 'https://fleet.acme.internal#b71f0c9e#lj_4Qm8sV2hYd0wZr9tKx1nPb6c' | sudo scripts/join", expires_at: data.iso(-900) })
   else if (request.method === 'POST' && kind === 'tokens') send(201, { ...data.tokens[0], token: 'ls_7f2a0123456789' })
   else if (request.method === 'POST' && name === 'execs') send(201, { id: 'x' })
   else if (request.method === 'POST' && name === 'prune') send(200, { reclaimable: { images: { count: 3, bytes: 9e8 }, containers: { count: 2, bytes: 4e6 } } })
@@ -80,7 +80,7 @@ function talk(socket: WebSocket, path: string): void {
   } else if (path.includes('/orders/')) {
     if (path.endsWith(String(data.orders[0]?.id))) say({ type: 'layers', layers: ['c7e1f2a90b14', '91b2d8c07f6e', 'e83f19ab5d02', 'd25e70c1fb94'].map((id, at) => ({ id, phase: ['exists', 'done', 'downloading', 'waiting'][at], current: at === 2 ? 6e7 : 0, total: 1e8 })) })
     if (path.endsWith(String(data.orders[1]?.id))) say({ type: 'steps', steps: ['FROM node:22-alpine AS build', 'COPY . .', 'RUN npm run build', 'EXPOSE 8080'].map((name, at) => ({ n: at + 1, name, state: ['done', 'done', 'failed', 'waiting'][at], cached: at === 0, ms: at < 3 ? 1200 * (at + 1) : null })) })
-    for (const n of [1, 2, 3]) say({ type: 'line', n, at: new Date().toISOString(), step: '3', text: `line ${String(n)} of the output` })
+    for (const n of [1, 2, 3]) say({ type: 'line', n, at: new Date().toISOString(), step: '', text: n === 1 ? 'Step 3/4 : RUN npm run build' : `line ${String(n)} of the output` })
   }
 }
 

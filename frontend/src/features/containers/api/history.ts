@@ -2,25 +2,13 @@ import { queryOptions } from '@tanstack/react-query'
 
 import { get } from '@/lib/api'
 import { keys } from '@/lib/keys'
+import type { components } from '@/lib/schema'
 
-/** An order, an event or an exit, newest first. */
-export interface HistoryItem {
-  at: string
-  kind?: string
-  type?: string
-  action?: string
-  op?: string
-  state?: string
-  exit_code?: number | null
-  id?: string | null
-  order?: string | { id: string } | null
-  actor?: string | { name: string } | null
-  detail?: string
-  text?: string
-}
+export type HistoryItem = components['schemas']['HistoryItem']
+type History = components['schemas']['History']
 
 export const historyQuery = (id: string) =>
   queryOptions({
     queryKey: keys.part('containers', id, 'history'),
-    queryFn: ({ signal }) => get<{ results: HistoryItem[] }>(`/api/containers/${id}/history/`, undefined, signal),
+    queryFn: ({ signal }) => get<History>(`/api/containers/${id}/history/`, undefined, signal),
   })

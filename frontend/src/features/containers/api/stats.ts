@@ -2,31 +2,16 @@ import { queryOptions } from '@tanstack/react-query'
 
 import { get } from '@/lib/api'
 import { keys } from '@/lib/keys'
+import type { components } from '@/lib/schema'
 
-/** Series over one common time axis; a gap is null. */
-export interface StatsHistory {
-  step: number
-  points?: StatsPoint[]
-  results?: StatsPoint[]
-  series?: StatsPoint[]
-}
+type Series = components['schemas']['Series']
 
-export interface StatsPoint {
-  at: string
-  cpu_percent: number | null
-  memory_bytes: number | null
-  memory_limit?: number | null
-  memory_cache?: number | null
-  net_rx?: number | null
-  net_tx?: number | null
-  pids?: number | null
-}
+/** What the charts draw of a stored or a live sample; a gap is null. */
+export type StatsPoint = Pick<Series['points'][number], 'at' | 'cpu_percent' | 'memory_bytes'> & Partial<Pick<Series['points'][number], 'memory_limit' | 'net_rx' | 'net_tx'>>
 
 export const statsQuery = (id: string, from: string) =>
   queryOptions({
     queryKey: [...keys.part('containers', id, 'stats'), from],
-    queryFn: ({ signal }) => get<StatsHistory>(`/api/containers/${id}/stats/`, { from }, signal),
+    queryFn: ({ signal }) => get<Series>(`/api/containers/${id}/stats/`, { from }, signal),
     staleTime: Infinity,
   })
-
-export const pointsOf = (history: StatsHistory | undefined): StatsPoint[] => history?.points ?? history?.results ?? history?.series ?? []

@@ -37,13 +37,12 @@ function LogView({ row }: { row: ContainerDetail }) {
   const [words, setWords] = useState('')
   const [match, setMatch] = useState(0)
   const handle = useRef<LogLinesHandle>(null)
-  const running = row.state === 'running'
 
-  // A container that starts again writes to the same log: open it anew where it ended.
+  // The socket stays over stops and starts of the container: the server goes on when it writes again.
   useEffect(() => {
     const channel = openLog(row.id, buffer, setState)
     return () => { channel.close(); }
-  }, [row.id, buffer, round, running])
+  }, [row.id, buffer, round])
 
   const lines = useMemo(() => {
     void version

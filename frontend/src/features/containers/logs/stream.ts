@@ -45,13 +45,13 @@ function receive(message: Message, buffer: LogBuffer, onState: (state: StreamSta
       buffer.push([{ at: '', stream: 'mark', tone: 'warn', text: t`${count(Number(message.lines))} lines dropped while the viewer was slow` }])
       break
     case 'mark':
+      onState({ kind: 'live' })
       buffer.push([markLine(String(message.kind), String(message.at ?? ''))])
       break
     case 'end': {
       const code = message.exit_code as number | null | undefined
       buffer.push([{ at: '', stream: 'mark', ...(code ? { tone: 'bad' as const } : {}), text: code == null ? t`end of the log` : t`exited ${code}` }])
       onState({ kind: 'ended' })
-      channel.close()
       break
     }
     case 'problem':

@@ -22,16 +22,19 @@ interface Props {
   times: number[]
   series: Series[]
   format: (value: number | null | undefined) => string
+  /** Ticks at whole KiB, MiB, GiB. */
+  binary?: boolean
   from: number
   to: number
 }
 
 const HEIGHT = 176
+const POWERS = Array.from({ length: 45 }, (_, n) => 2 ** n)
 const COLORS = ['--ls-series-1', '--ls-series-2', '--ls-series-3']
 const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 /** One chart: an image with a summary in words, and the same numbers as a table on request. */
-export function Chart({ title, testId, times, series, format, from, to }: Props) {
+export function Chart({ title, testId, times, series, format, binary = false, from, to }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const [asTable, setAsTable] = useState(false)
@@ -44,7 +47,7 @@ export function Chart({ title, testId, times, series, format, from, to }: Props)
   useEffect(() => {
     const element = box.current
     if (!element || asTable) return undefined
-    const chart = new uPlot(optionsFor(element.clientWidth, latest.current.series, (value) => latest.current.format(value)), latest.current.data, element)
+    const chart = new uPlot(optionsFor(element.clientWidth, latest.current.series, binary, (value) => latest.current.format(value)), latest.current.data, element)
     plot.current = chart
     chart.setScale('x', { min: latest.current.from, max: latest.current.to })
     const observer = new ResizeObserver(() => { chart.setSize({ width: element.clientWidth, height: HEIGHT }); })
@@ -54,7 +57,7 @@ export function Chart({ title, testId, times, series, format, from, to }: Props)
       chart.destroy()
       plot.current = null
     }
-  }, [labels, theme, asTable])
+  }, [labels, theme, asTable, binary])
 
   useEffect(() => {
     plot.current?.setData(data, false)
@@ -130,7 +133,7 @@ function ChartTable({ title, times, series, format }: Pick<Props, 'title' | 'tim
   )
 }
 
-function optionsFor(width: number, series: Series[], format: (value: number | null | undefined) => string): uPlot.Options {
+function optionsFor(width: number, series: Series[], binary: boolean, format: (value: number | null | undefined) => string): uPlot.Options {
   const muted = token('--ls-muted')
   const grid = { stroke: token('--ls-line'), width: 1 }
   const font = '11px system-ui, sans-serif'
@@ -142,7 +145,7 @@ function optionsFor(width: number, series: Series[], format: (value: number | nu
     scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: [
       { stroke: muted, grid, ticks: { show: false }, font, values: (_plot, splits) => splits.map((split) => clock(new Date(split * 1000).toISOString(), false)) },
-      { stroke: muted, grid, ticks: { show: false }, font, size: 68, values: (_plot, splits) => splits.map((split) => format(split)) },
+      { stroke: muted, grid, ticks: { show: false }, font, size: 68, ...(binary && { incrs: POWERS }), values: (_plot, splits) => splits.map((split) => format(split)) },
     ],
     series: [
       {},

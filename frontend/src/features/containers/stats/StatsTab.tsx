@@ -14,7 +14,7 @@ import { one } from '@/lib/search'
 import { openChannel } from '@/lib/socket'
 import type { ContainerDetail } from '@/lib/types'
 
-import { pointsOf, type StatsPoint, statsQuery } from '../api/stats'
+import { type StatsPoint, statsQuery } from '../api/stats'
 import { useContainer } from '../ContainerPage'
 import { columns, pointOf } from './series'
 
@@ -88,7 +88,7 @@ function Hour({ row }: { row: ContainerDetail }) {
   if (isPending) return <Bones />
   if (error) return <Empty title={t`The stored values could not be loaded`} text={error.message} />
   const start = Date.parse(from.current) / 1000
-  return <Charts points={pointsOf(data)} stored="rates" gap={Math.max(30, data.step * 2.5)} from={start} to={start + HOUR} />
+  return <Charts points={data.points} stored="rates" gap={Math.max(30, data.step * 2.5)} from={start} to={start + HOUR} />
 }
 
 function Charts({ points, stored, gap, from, to }: { points: StatsPoint[]; stored: 'rates' | 'counters'; gap: number; from: number; to: number }) {
@@ -101,6 +101,7 @@ function Charts({ points, stored, gap, from, to }: { points: StatsPoint[]; store
       <Chart
         title={t`Memory`}
         testId="chart-memory"
+        binary
         {...window}
         series={[{ label: t`Memory`, values: made.memory }, ...(limited ? [{ label: t`Limit`, values: made.limit, limit: true }] : [])]}
         format={bytes}
@@ -108,6 +109,7 @@ function Charts({ points, stored, gap, from, to }: { points: StatsPoint[]; store
       <Chart
         title={t`Network`}
         testId="chart-network"
+        binary
         {...window}
         series={[
           { label: t`Received`, values: made.received },

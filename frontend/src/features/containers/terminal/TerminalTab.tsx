@@ -73,7 +73,7 @@ function TerminalView({ row }: { row: ContainerDetail }) {
           <label className="muted" htmlFor={`${id}-user`}>
             <Trans>User</Trans>
           </label>
-          <input id={`${id}-user`} className="input mono" value={user} placeholder={t`as the container`} autoComplete="off" onChange={(event) => { setUser(event.target.value); }} />
+          <input id={`${id}-user`} className="input mono" value={user} placeholder={t`default`} autoComplete="off" onChange={(event) => { setUser(event.target.value); }} />
         </span>
         {state?.kind === 'ended' ? (
           <Button small kind="primary" onClick={connect}>

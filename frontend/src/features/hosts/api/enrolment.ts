@@ -1,12 +1,7 @@
 import { newKey, post } from '@/lib/api'
+import type { components } from '@/lib/schema'
 
-export interface Enrolment {
-  id: string
-  join_string: string
-  command: string
-  expires_at: string
-  host?: { id: string; name: string } | string | null
-}
+export type Enrolment = components['schemas']['NewEnrolment']
 
 /** The join string is in this answer only. */
 export const createEnrolment = (name: string, labels: Record<string, string>): Promise<Enrolment> => post<Enrolment>('/api/enrolments/', { name, labels }, { key: newKey() })

@@ -2,6 +2,6 @@ import { queryOptions } from '@tanstack/react-query'
 
 import { get } from '@/lib/api'
 import { keys } from '@/lib/keys'
-import type { Host } from '@/lib/types'
+import type { HostDetail } from '@/lib/types'
 
-export const hostQuery = (id: string) => queryOptions({ queryKey: keys.detail('hosts', id), queryFn: ({ signal }) => get<Host>(`/api/hosts/${id}/`, undefined, signal) })
+export const hostQuery = (id: string) => queryOptions({ queryKey: keys.detail('hosts', id), queryFn: ({ signal }) => get<HostDetail>(`/api/hosts/${id}/`, undefined, signal) })

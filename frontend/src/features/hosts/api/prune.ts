@@ -1,12 +1,10 @@
 import { newKey, post } from '@/lib/api'
+import type { components } from '@/lib/schema'
 import type { Order } from '@/lib/types'
 
 export const PRUNE_KINDS = ['containers', 'images', 'networks'] as const
 
-export interface Reclaimable {
-  reclaimable?: Record<string, { count?: number; bytes?: number; items?: string[] } | number>
-  total?: number
-}
+export type Reclaimable = components['schemas']['PruneAnswer']
 
 export const wouldPrune = (id: string, kinds: string[]): Promise<Reclaimable> => post<Reclaimable>(`/api/hosts/${id}/prune/`, { kinds, dry_run: true })
 

@@ -1,7 +1,5 @@
 import { post } from '@/lib/api'
-import type { Order } from '@/lib/types'
-
-import type { OrderBatch } from './pull'
+import type { Order, OrderBatch } from '@/lib/types'
 
 export interface Build {
   hosts: string[]

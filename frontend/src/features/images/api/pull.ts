@@ -1,5 +1,5 @@
 import { post } from '@/lib/api'
-import type { Order } from '@/lib/types'
+import type { Order, OrderBatch } from '@/lib/types'
 
 export interface Pull {
   hosts: string[]
@@ -11,11 +11,6 @@ export interface Pull {
 
 /** One order a host. */
 export const pullImage = (body: Pull, key: string): Promise<Order | OrderBatch> => post<Order | OrderBatch>('/api/images/pull/', body, { key })
-
-export interface OrderBatch {
-  batch: string
-  orders: Order[]
-}
 
 /** The first order of an answer that may be one or many. */
 export const firstOrder = (answer: Order | OrderBatch): Order => {

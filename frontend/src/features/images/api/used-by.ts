@@ -2,17 +2,11 @@ import { queryOptions } from '@tanstack/react-query'
 
 import { get } from '@/lib/api'
 import { keys } from '@/lib/keys'
-
-export interface User {
-  id: string
-  name: string
-  state?: string
-  host?: { name: string } | string
-}
+import type { components } from '@/lib/schema'
 
 export const usedByQuery = (id: string) =>
   queryOptions({
     queryKey: keys.part('images', id, 'used-by'),
-    queryFn: ({ signal }) => get<User[] | { results: User[] }>(`/api/images/${id}/used-by/`, undefined, signal),
+    queryFn: ({ signal }) => get<components['schemas']['Users']>(`/api/images/${id}/used-by/`, undefined, signal),
     retry: false,
   })

@@ -22,6 +22,8 @@ from agent.engine.kernel.netlink import Netlink
 from agent.engine.kernel.nftables import Nft
 
 OWN = "/proc/thread-self/ns/net"
+START = 10
+"""Seconds for all threads to have begun."""
 T = TypeVar("T")
 
 
@@ -78,8 +80,18 @@ class NetWorkers:
 
     def __init__(self, namespace: Path | None, threads: int = 4) -> None:
         self._namespace = namespace
+        self._threads = threads
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="netns")
+
+    async def start(self) -> None:
+        """Let every thread go home now, while descriptor numbers are low (``nftables.py`` says why).
+
+        Raises:
+            System: the namespace cannot be entered.
+        """
+        together = threading.Barrier(self._threads)
+        await asyncio.gather(*(self.run(lambda _: together.wait(START)) for _ in range(self._threads)))
 
     async def run(self, work: Callable[[Home], T]) -> T:
         """Run ``work`` in one of the threads and wait for it."""

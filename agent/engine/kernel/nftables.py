@@ -3,16 +3,23 @@
 A context speaks for the network namespace of the thread that made it. Every call is one transaction: all of the text
 takes effect, or nothing. Callers write to tables of their own only (``networks/firewall.py``).
 
+libnftables waits by select(2) and so ends the whole process when its socket's number is 1024 or more. Contexts that
+live long are therefore made when the engine starts; one for a single change is made here only while numbers are low.
+
 Source: libnftables(3).
 """
 
 import ctypes
 import functools
+import os
+import subprocess
 import threading
 
 from agent.engine.errors import System
 
 LIBRARY = "libnftables.so.1"
+HIGHEST = 900
+"""Descriptor number below which a new context is safe; the rest up to 1023 is room for other threads meanwhile."""
 
 
 @functools.cache
@@ -66,3 +73,23 @@ class Nft:
         if self._context:
             self._library.nft_ctx_free(self._context)
             self._context = None
+
+
+def run_once(commands: str, *, highest: int = HIGHEST) -> None:
+    """Apply commands in the namespace that the calling thread is in.
+
+    Raises:
+        System: refused, and nothing was changed.
+    """
+    probe = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    os.close(probe)
+    if probe < highest:
+        once = Nft()
+        try:
+            once.run(commands)
+        finally:
+            once.close()
+        return
+    done = subprocess.run(["nft", "-f", "-"], input=commands, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise System(f"nftables: {done.stderr.strip()}")

@@ -1,5 +1,6 @@
 """Networks after the engine was away: from the records of running containers to sockets, rules and addresses."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,23 +23,25 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
 
     A container whose resolver or port cannot be had again is logged and keeps running.
     """
-    if not running:
+    adopted = [record for record in running if read_mode(record.network_mode).kind != "container"]
+    await asyncio.gather(*(_adopt(ops, record) for record in adopted))
+    needed = {end.network_id for one in ops.live.values() for end in one.endpoints.values()}
+    bridges = [network for network in map(ops.catalogue.find, sorted(needed)) if network.driver == "bridge"]
+    if not bridges:
         await ops.workers.run(ops.rules.clear)
-    for record in running:
-        if read_mode(record.network_mode).kind == "container":
-            continue
-        one = LiveSandbox(record.id, record.name, record.config.get("Hostname") or "", ops.paths.namespace(record.id))
-        links = await ops.workers.run(lambda home, path=one.path: _links(home, path))  # type: ignore[misc]
-        one.endpoints = {end.network: end for end in live.rebuilt(record, ops.catalogue, links)}
-        for end in one.endpoints.values():
-            ops.catalogue.mark(end)
-        ops.live[record.id] = one
-    for network_id in {end.network_id for one in ops.live.values() for end in one.endpoints.values()}:
-        await ops.ensure_bridge(ops.catalogue.find(network_id))
-    for record in running:
-        if (found := ops.live.get(record.id)) is not None:
-            await _serve(ops, found, record)
+    for network in bridges:
+        await ops.ensure_bridge(network)
+    await asyncio.gather(*(_serve(ops, ops.live[record.id], record) for record in adopted))
     await ops.workers.run(lambda home: _sweep(ops, home))
+
+
+async def _adopt(ops: Ops, record: ContainerRecord) -> None:
+    one = LiveSandbox(record.id, record.name, record.config.get("Hostname") or "", ops.paths.namespace(record.id))
+    links = await ops.workers.run(lambda home: _links(home, one.path))
+    one.endpoints = {end.network: end for end in live.rebuilt(record, ops.catalogue, links)}
+    for end in one.endpoints.values():
+        ops.catalogue.mark(end)
+    ops.live[record.id] = one
 
 
 def _links(home: Home, path: Path) -> dict[str, str]:

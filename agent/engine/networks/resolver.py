@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent.engine.errors import System
 from agent.engine.kernel.networkers import Home, NetWorkers
-from agent.engine.kernel.nftables import Nft
+from agent.engine.kernel.nftables import run_once
 from agent.engine.networks import dns, hostfiles
 from agent.engine.networks.dns import Names, Query
 
@@ -57,11 +57,7 @@ def _open(home: Home, namespace: Path, fresh: bool) -> tuple[socket.socket, sock
             tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             tcp.bind((hostfiles.EMBEDDED, 0))
             tcp.listen(CONNECTIONS)
-            inner = Nft()
-            try:
-                inner.run(rules(udp.getsockname()[1], tcp.getsockname()[1], fresh=fresh))
-            finally:
-                inner.close()
+            run_once(rules(udp.getsockname()[1], tcp.getsockname()[1], fresh=fresh))
     except (OSError, System) as error:
         for one in (udp, tcp):
             if one is not None:

@@ -68,6 +68,7 @@ class NetworkService:
     async def recover(self, running: Sequence[ContainerRecord]) -> None:
         """Make memory, ports, resolvers and rules what the running containers need; remove what dead ones left."""
         config = self.ops.config
+        await self.ops.workers.start()
         await self.ops.catalogue.ensure_predefined(config.bridge, config.default_publish_address)
         await recovery.recover(self.ops, running)
         self._watch = asyncio.create_task(self._keep_rules(), name="nftables")

@@ -1,6 +1,7 @@
 """Names on user-defined networks. Ids are of the list of hostile inputs."""
 
 import asyncio
+import os
 import socket
 import time
 from pathlib import Path
@@ -63,6 +64,16 @@ async def test_it_works(bench: Bench, net: str) -> None:
     assert values(await ask(one.netns_path, "one")) == ["10.66.0.2"]
     assert parse_resolv(two.resolv_path.read_text()).nameservers == ("127.0.0.11",)
     assert "ndots:0" in two.resolv_path.read_text()
+
+
+async def test_with_many_open_files(bench: Bench, net: str) -> None:
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1200)]
+    try:
+        one = await bench.start("one", mode=net)
+        assert values(await ask(one.netns_path, "one")) == ["10.66.0.2"]
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 async def test_backwards(bench: Bench, net: str) -> None:

@@ -41,6 +41,11 @@ def listing(value: Any) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """A list of objects; whatever else is in it is left out."""
+    return [one for one in listing(value) if isinstance(one, dict)]
+
+
 def clean(value: Any) -> Any:
     """The same without NUL characters, which PostgreSQL's JSON cannot hold."""
     if isinstance(value, str):

@@ -26,7 +26,7 @@ def exit_recorded(*, container: Container, event: Mapping[str, Any]) -> Order | 
     if code is None:
         attributes = readings.texts(event.get("attributes"))
         code = int(attributes["exitCode"]) if attributes.get("exitCode", "").isdigit() else None
-    tail = readings.listing(told.get("log_tail"))
+    tail = [line for line in readings.listing(told.get("log_tail")) if _is_line(line)]
     container.last_exit = {
         "code": code,
         "signal": code - 128 if code is not None and 128 < code < 193 else None,
@@ -49,3 +49,7 @@ def _cause(container: Container, at: Any) -> Order | None:
     orders = Order.objects.filter(target_id=container.pk, op__in=ENDING, started_at__lte=at + timedelta(seconds=1))
     recent = orders.filter(started_at__gte=at - CAUSE_WITHIN).exclude(state=OrderState.FAILED)
     return recent.order_by("-started_at").first()
+
+
+def _is_line(line: Any) -> bool:
+    return isinstance(line, list) and all(isinstance(part, str) for part in line)

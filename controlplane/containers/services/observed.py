@@ -86,7 +86,8 @@ def observed(item: Mapping[str, Any]) -> dict[str, Any]:
     """A report as columns."""
     state = item.get("state") if item.get("state") in STATES else ContainerState.CREATED
     ended = state in {"exited", "dead", "restarting"}
-    networks = readings.mapping(item.get("networks"))
+    told = readings.mapping(item.get("networks"))
+    networks = {readings.text(name): one for name, one in told.items() if isinstance(one, dict)}
     health = readings.text(item.get("health"), 16)
     return {
         "name": readings.text(item.get("name")),
@@ -95,13 +96,13 @@ def observed(item: Mapping[str, Any]) -> dict[str, Any]:
         "command": readings.text(item.get("command"), 4096),
         "state": state,
         "health": health if health in Health.values else "",
-        "health_log": readings.listing(item.get("health_log"))[-5:],
+        "health_log": readings.objects(item.get("health_log"))[-5:],
         "exit_code": readings.number(item.get("exit_code")) if ended else None,
         "oom_killed": bool(item.get("oom_killed")),
         "restart_count": max(readings.number(item.get("restart_count")) or 0, 0),
-        "ports": readings.listing(item.get("ports")),
+        "ports": _ports(item.get("ports")),
         "labels": readings.texts(item.get("labels")),
-        "mounts": readings.listing(item.get("mounts")),
+        "mounts": readings.objects(item.get("mounts")),
         "networks": networks,
         "addresses": sorted(_addresses(networks)),
         "engine_created_at": readings.moment(item.get("created_at")),
@@ -110,11 +111,24 @@ def observed(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _ports(value: Any) -> list[dict[str, Any]]:
+    found = []
+    for one in readings.objects(value):
+        port: dict[str, Any] = {
+            "container_port": readings.number(one.get("container_port")) or 0,
+            "protocol": readings.text(one.get("protocol"), 8) or "tcp",
+        }
+        if one.get("host_port") is not None:
+            port["host_ip"] = readings.text(one.get("host_ip"), 64)
+            port["host_port"] = readings.number(one["host_port"]) or 0
+        found.append(port)
+    return found
+
+
 def _addresses(networks: Mapping[str, Any]) -> set[str]:
     found = set()
     for endpoint in networks.values():
-        if isinstance(endpoint, Mapping):
-            found |= {readings.text(endpoint.get(name), 64) for name in ("IPAddress", "GlobalIPv6Address")}
+        found |= {readings.text(endpoint.get(name), 64) for name in ("IPAddress", "GlobalIPv6Address")}
     return found - {""}
 
 
@@ -162,13 +176,12 @@ def _note_uses(host: Host, ids: Sequence[Any]) -> None:
     for row in Container.objects.filter(pk__in=ids).only("engine_id", "name", "image_digest", "mounts", "networks"):
         used = [(Use.Kind.IMAGE, row.image_digest, {})]
         for mount in row.mounts:
-            if isinstance(mount, Mapping) and mount.get("Type") == "volume":
+            if mount.get("Type") == "volume":
                 path = readings.text(mount.get("Destination"))
                 used.append((Use.Kind.VOLUME, readings.text(mount.get("Name")), {"path": path}))
         for endpoint in row.networks.values():
-            if isinstance(endpoint, Mapping):
-                address = {"ipv4": readings.text(endpoint.get("IPAddress"), 64)}
-                used.append((Use.Kind.NETWORK, readings.text(endpoint.get("NetworkID")), address))
+            address = {"ipv4": readings.text(endpoint.get("IPAddress"), 64)}
+            used.append((Use.Kind.NETWORK, readings.text(endpoint.get("NetworkID")), address))
         uses += [
             Use(
                 host=host,

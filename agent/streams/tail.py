@@ -1,4 +1,4 @@
-"""Where the last N lines of a log begin, found from its end: a tail of 10 reads one block of a 10 GB file."""
+"""Where a wanted part of a log begins, found without reading it: a tail of 10, or the last minute, of a 10 GB file."""
 
 from collections.abc import Callable
 
@@ -44,6 +44,31 @@ def start(read_at: Callable[[int, int], bytes], size: int, lines: int) -> tuple[
             last = False
             edge = offset
     return 0, lines - found
+
+
+def since(read_at: Callable[[int, int], bytes], size: int, stamp: bytes) -> int:
+    """An offset at or shortly before the first record that is not older than ``stamp``; always a record's begin.
+
+    Records are in the order of their times, in UTC. Where they are not (the clock was set back), too much is given.
+
+    Args:
+        read_at: offset and length → bytes of the file.
+        size: how much of the file counts.
+        stamp: a time as ``ctrlog.stamp`` makes it.
+    """
+    low, high = 0, size
+    while high - low > BLOCK:
+        middle = (low + high) // 2
+        data = read_at(middle, min(BLOCK, high - middle))
+        begin = data.find(b"\n") + 1
+        time = data[begin : begin + len(stamp)]
+        if not begin or len(time) < len(stamp):
+            return low  # a record longer than a block: good enough
+        if time < stamp:
+            low = middle + begin
+        else:
+            high = middle
+    return low
 
 
 def _split(data: bytes) -> list[bytes]:

@@ -43,6 +43,9 @@ def text(error: BaseException) -> str:
 
 def answer(error: BaseException) -> web.Response:
     """An error as a whole answer. What nobody foresaw is logged with its trace."""
+    if isinstance(error, web.HTTPException):
+        # The framework's own: a body that is too large, a header that cannot be.
+        return reply({"message": error.text or error.reason}, status=error.status)
     code = status(error)
     if not isinstance(error, errors.EngineError):
         log.error("unexpected error", exc_info=error)

@@ -45,7 +45,7 @@ async def run(
         running.add(task)
         task.add_done_callback(running.discard)
         return await asyncio.shield(task)
-    except (asyncio.CancelledError, ConnectionResetError, web.HTTPException):
+    except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception as error:
         return errors.answer(error)
@@ -57,8 +57,6 @@ async def _guarded(handler: Handler, request: web.Request) -> web.StreamResponse
     except ConnectionResetError:
         # The client left while it was being told; nobody is there to read a better answer.
         return web.Response()
-    except web.HTTPException:
-        raise
     except Exception as error:
         return errors.answer(error)
 

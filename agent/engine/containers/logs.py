@@ -14,7 +14,7 @@ from pathlib import Path
 from agent.engine.errors import Invalid
 from agent.engine.kernel.inotify import Watcher
 from agent.engine.state.records import ContainerRecord
-from agent.streams import tail
+from agent.streams import ctrlog, tail
 from agent.streams.ctrlog import Renderer
 
 BLOCK = 256 * 1024
@@ -87,6 +87,17 @@ class LogFiles:
             offset, lines = tail.start(lambda at, length: os.pread(self._descriptor, length, at), size, lines)
             if lines == 0 or number >= oldest:
                 os.lseek(self._descriptor, offset, os.SEEK_SET)
+                return
+            number += 1
+
+    def seek_since(self, nanoseconds: int) -> None:
+        """Begin shortly before the first record of that time, in the oldest file that has one."""
+        stamp, number = ctrlog.stamp(nanoseconds), 0
+        while self._open(number):
+            size = os.fstat(self._descriptor).st_size
+            offset = tail.since(lambda at, length: os.pread(self._descriptor, length, at), size, stamp)
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            if offset > 0 or not self._name(number + 1).exists():
                 return
             number += 1
 
@@ -185,6 +196,8 @@ class Logs:
         try:
             if options.tail >= 0:
                 files.seek_tail(options.tail)
+            elif options.since:
+                files.seek_since(options.since)
             limit = None if options.follow and ended is not None else files.size()
             follow = ended if options.follow else None
             async for data in self.pump(files, renderer(record, options), follow, limit):

@@ -74,3 +74,27 @@ def test_a_big_file_is_not_read() -> None:
 def test_lines_longer_than_a_block(wanted: int) -> None:
     data = _records(*((b"F", b"x" * 200_000) for _ in range(5)))
     assert len(_start(data, wanted)[0]) == len(data) // 5 * wanted
+
+
+def _timed(count: int, step: int = 1) -> bytes:
+    lines = (
+        f"2026-01-02T03:{n // 60:02d}:{n % 60:02d}.000000000+00:00 stdout F line{n}\n" for n in range(0, count, step)
+    )
+    return "".join(lines).encode()
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.sampled_from([64, 100, 1000, 65536]))
+def test_since_never_skips_a_wanted_record_and_skips_most_others(count: int, wanted: int, block: int) -> None:
+    data = _timed(count)
+    stamp = f"2026-01-02T03:{wanted // 60:02d}:{wanted % 60:02d}.000000000".encode()
+    old, tail.BLOCK = tail.BLOCK, block
+    try:
+        at = tail.since(lambda offset, length: data[offset : offset + length], len(data), stamp)
+    finally:
+        tail.BLOCK = old
+    assert at == 0 or data[at - 1 : at] == b"\n"
+    first = data.find(stamp)
+    expected = len(data) if first < 0 else first
+    assert at <= expected
+    if block >= 1000:
+        assert expected - at <= block * 2

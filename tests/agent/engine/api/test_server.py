@@ -114,6 +114,17 @@ async def test_each_error_has_its_status_and_every_header(tmp_path: Path, error:
             assert {key: headers[key] for key in middleware.HEADERS} == middleware.HEADERS
 
 
+async def test_a_body_that_is_too_large_is_refused_in_docker_s_form(tmp_path: Path) -> None:
+    async def body(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return empty()
+
+    async with Bench([web.post("/b", body)], tmp_path / "s") as bench:
+        status, _, text = await bench.ask("POST", "/b", data=b"x" * (server.LARGEST_BODY + 1))
+        assert status == 413
+        assert "message" in json.loads(text)
+
+
 async def test_not_modified_has_no_body(tmp_path: Path) -> None:
     async with Bench([web.post("/e", _failing(errors.NotModified("already")))], tmp_path / "s") as bench:
         assert (await bench.ask("POST", "/e"))[0::2] == (304, "")

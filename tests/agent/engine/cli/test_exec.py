@@ -63,7 +63,7 @@ def test_detached(docker: Docker) -> None:
     docker.ok(RUN)
     docker.ok("exec -d aa touch /made")
     until(lambda: docker("exec aa test -e /made").code == 0)
-    assert json.loads(docker.ok("inspect aa"))[0]["ExecIDs"] is None
+    until(lambda: json.loads(docker.ok("inspect aa"))[0]["ExecIDs"] is None)
 
 
 def test_it_ends_with_its_container(docker: Docker) -> None:
@@ -80,3 +80,21 @@ def test_refusals(docker: Docker) -> None:
     assert "is not running" in docker("exec bb true").err
     assert "No such container: nosuch" in docker("exec nosuch true").err
     assert docker.api("GET", "/exec/nosuch/json") == (404, {"message": "No such exec instance: nosuch"})
+
+
+@pytest.mark.parametrize("upgrade", [True, False])
+def test_trap_3_the_connection_is_closed_after_the_exit(docker: Docker, upgrade: bool) -> None:
+    import socket
+
+    docker.ok(RUN)
+    _, made = docker.api("POST", "/containers/aa/exec", {"Cmd": ["echo", "hi"], "AttachStdout": True})
+    body = b'{"Detach":false}'
+    head = f"POST /v1.41/exec/{made['Id']}/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n" + ("Connection: Upgrade\r\nUpgrade: tcp\r\n" if upgrade else "") + "\r\n"
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(5)
+        link.connect(str(docker.socket))
+        link.sendall(head.encode() + body)
+        data = b"".join(iter(lambda: link.recv(4096), b""))
+    assert data.startswith(b"HTTP/1.1 101 UPGRADED" if upgrade else b"HTTP/1.1 200 OK")
+    assert data.endswith(b"\x01\0\0\0\0\0\0\x03hi\n")

@@ -41,6 +41,11 @@ def test_a_bind(docker: Docker, tmp_path: Path) -> None:
     assert "Read-only file system" in docker(f"run --rm -v {tmp_path}:/b:ro busy touch /b/x").err
 
 
+def test_trap_15_the_engine_s_own_socket_is_bound_as_it_is(docker: Docker) -> None:
+    kind = docker.ok(f"run --rm -v {docker.socket}:/var/run/docker.sock busy stat -c %F /var/run/docker.sock")
+    assert kind == "socket"
+
+
 def test_a_volume_outlives_and_is_filled_from_the_image(docker: Docker) -> None:
     assert "passwd" in docker.ok("run --rm -v vol:/etc busy ls /etc")
     docker.ok("run --rm -v vol:/v busy touch /v/new")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,22 @@ async def test_rotated_files_are_one_log(tmp_path: Path) -> None:
     assert await read(path, tail=3) == b"3\n4\n5\n"
     assert await read(path, tail=5) == b"1\n2\n3\n4\n5\n"
     assert await read(path, tail=50) == b"0\n1\n2\n3\n4\n5\n"
+
+
+async def test_since_finds_its_file_and_place(tmp_path: Path) -> None:
+    for name, hour in (("log.2", 1), ("log.1", 2), ("log", 3)):
+        lines = (
+            f"2026-01-02T{hour:02d}:{n // 60:02d}:{n % 60:02d}.000000000+00:00 stdout F {hour}-{n}\n"
+            for n in range(3000)
+        )
+        (tmp_path / name).write_text("".join(lines))
+    begin = int(datetime(2026, 1, 2, 2, 49, 58, tzinfo=UTC).timestamp()) * 10**9
+    found = (await read(tmp_path / "log", since=begin)).decode().split()
+    assert (found[0], found[1], found[2], found[-1], len(found)) == ("2-2998", "2-2999", "3-0", "3-2999", 3002)
+    files = LogFiles(tmp_path / "log")
+    files.seek_since(begin)
+    assert len(files.read()) <= 2 * 65536
+    files.close()
 
 
 async def test_following_through_rotations_loses_and_repeats_nothing(tmp_path: Path) -> None:

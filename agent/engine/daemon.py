@@ -297,6 +297,9 @@ async def serve(config: EngineConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     syscalls.set_child_subreaper()
+    # A container with ports and names takes about ten descriptors; the usual soft limit of 1024 would end at a hundred.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     engine = Engine(config)
     try:
         await engine.start()

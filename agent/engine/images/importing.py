@@ -52,7 +52,7 @@ async def layer_from_blob(ops: Ops, blob: Ingest, head: bytes, parent: str, diff
                 kept = BlobRef(digest, blob.size, media_type)
             return await ops.layers.adopt(folder, diff_id=done.digest, parent=parent, size=done.size, blob=kept)
     except BaseException:
-        await ops.layers.discard(folder)
+        ops.layers.discard(folder)
         raise
 
 

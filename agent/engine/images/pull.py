@@ -171,7 +171,7 @@ class Puller:
                         raise Invalid(f"layer {ref.digest} unpacks to {done.digest}, its image says {diff_id}: refused")
                     await ops.layers.adopt(folder, diff_id=diff_id, parent=parent, size=done.size, blob=ref)
                 except BaseException as error:
-                    await ops.layers.discard(folder)
+                    ops.layers.discard(folder)
                     if isinstance(error, Invalid):
                         with suppress(OSError):
                             ops.content.delete(ref.digest)

@@ -167,5 +167,7 @@ async def prune(ops: Ops, *, dangling: bool, matches: Callable[[dict[str, str], 
                 rows += more
                 freed += bytes_
         freed += (await collect(ops.content, ops.layers, ops.leases, ops.live)).bytes
+    # Whoever prunes wants the space: answer once it is there.
+    await ops.layers.settled()
     ops.events.publish("image", "prune", "", {"reclaimed": str(freed)})
     return rows, freed

@@ -27,6 +27,7 @@ from agent.engine.storage.content import ContentStore
 from agent.engine.storage.layers import LayerRef, Layers
 from agent.engine.storage.leases import Lease, Leases
 from agent.engine.storage.snapshots import Snapshots
+from agent.engine.storage.trash import Trash
 
 Progress = Callable[[Json], None]
 Filters = Mapping[str, list[str]]
@@ -315,6 +316,6 @@ def _named(name: str, tag: str) -> Reference | None:
 def open_stores(root: Path, database: Database) -> tuple[ContentStore, Layers, Snapshots]:
     """The stores below a data root, laid out as ``paths`` says."""
     content = ContentStore(root / "content")
-    tmp = root / "tmp" / "layers"
-    layers = Layers(database, root / "layers", tmp)
-    return content, layers, Snapshots(root / "snapshots", layers, tmp)
+    trash = Trash(root / "trash")
+    layers = Layers(database, root / "layers", root / "tmp" / "layers", trash)
+    return content, layers, Snapshots(root / "snapshots", layers, trash)

@@ -7,7 +7,6 @@ same layer compressed are listed in its record, so that a push sends what was pu
 import asyncio
 import hashlib
 import os
-import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +19,7 @@ from agent.engine.kernel.syscalls import syncfs
 from agent.engine.state.db import Database
 from agent.engine.state.repository import Repository
 from agent.engine.storage.faults import kernel_errors
+from agent.engine.storage.trash import Trash
 
 # 96 bits in the folder's name: a page of mount options then holds 127 layers, and nobody finds a second preimage.
 _NAME_DIGITS = 24
@@ -68,19 +68,20 @@ def chains(diff_ids: Iterable[str]) -> list[str]:
 class Layers:
     """The folder of layers and its records."""
 
-    def __init__(self, database: Database, folder: Path, tmp: Path) -> None:
+    def __init__(self, database: Database, folder: Path, tmp: Path, trash: Trash) -> None:
         """Empty ``tmp``, which is ours alone, and drop folders that no record names: a crash left them."""
-        self.folder, self._tmp = folder, tmp
+        self.folder, self._tmp, self._trash = folder, tmp, trash
         self.records: Repository[LayerRecord] = Repository(database, "layer", LayerRecord)
         self.fresh: set[str] = set()
         """Committed, and not yet part of an image: not to be collected."""
         (folder / EMPTY).mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(tmp, ignore_errors=True)
-        tmp.mkdir(parents=True)
+        tmp.mkdir(parents=True, exist_ok=True)
+        for entry in list(tmp.iterdir()):
+            trash.throw(entry)
         known = {self.name(record.id) for record in self.records} | {EMPTY}
         for entry in list(folder.iterdir()):
             if entry.name not in known:
-                shutil.rmtree(entry)
+                trash.throw(entry)
 
     @staticmethod
     def name(chain_id: str) -> str:
@@ -131,9 +132,9 @@ class Layers:
         """
         record = LayerRecord(chain(parent, diff_id), diff_id, parent, size, (blob,) if blob else ())
         if (known := self.records.find(record.id)) is not None:
-            await self.discard(folder)
+            self.discard(folder)
             return await self.add_blob(known, blob) if blob else known
-        await asyncio.to_thread(_place, folder, self.path(record.id))
+        await asyncio.to_thread(_place, folder, self.path(record.id), self._trash)
         return await self.records.save(record)
 
     async def add_blob(self, record: LayerRecord, blob: BlobRef) -> LayerRecord:
@@ -145,27 +146,25 @@ class Layers:
 
     async def remove(self, chain_id: str) -> None:
         """Forget a layer. The caller knows that nothing stands on it."""
-        path, trash = self.path(chain_id), self._tmp / str(uuid.uuid4())
-        try:
-            path.rename(trash)
-        except FileNotFoundError:
-            pass
+        self._trash.throw(self.path(chain_id))
         await self.records.delete(chain_id)
-        await self.discard(trash)
 
-    async def discard(self, folder: Path) -> None:
-        """Remove a folder that is no layer (any more)."""
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    def discard(self, folder: Path) -> None:
+        """Throw away a folder that has not become a layer."""
+        self._trash.throw(folder)
+
+    async def settled(self) -> None:
+        """Return once the space of what was removed is free."""
+        await self._trash.settled()
 
 
-def _place(folder: Path, target: Path) -> None:
+def _place(folder: Path, target: Path, trash: Trash) -> None:
     with kernel_errors("storing a layer"):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             syncfs(fd)
         finally:
             os.close(fd)
-        if target.exists():
-            shutil.rmtree(target)
+        trash.throw(target)
         folder.rename(target)
         sync_directory(target.parent)

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-import uuid
 from pathlib import Path
 
 from agent.engine.errors import Invalid, NoSpace, NotFound, System
@@ -23,6 +22,7 @@ from agent.engine.storage.difftar import write_tar
 from agent.engine.storage.faults import kernel_errors
 from agent.engine.storage.hashing import HashSink
 from agent.engine.storage.layers import LayerRef, Layers, chain
+from agent.engine.storage.trash import Trash
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _SCRATCH = "scratch"
@@ -31,9 +31,9 @@ _SCRATCH = "scratch"
 class Snapshots:
     """The folder of writable layers."""
 
-    def __init__(self, folder: Path, layers: Layers, tmp: Path) -> None:
+    def __init__(self, folder: Path, layers: Layers, trash: Trash) -> None:
         """Drop what a crash left half made."""
-        self._folder, self._layers, self._tmp = folder, layers, tmp
+        self._folder, self._layers, self._trash = folder, layers, trash
         self._overlay = overlay.Overlay(layers.folder)
         folder.mkdir(parents=True, exist_ok=True)
         initlayer.fill(layers.path(""))
@@ -42,7 +42,7 @@ class Snapshots:
             try:
                 self._chains[entry.name] = (entry / "chain").readlink().name.replace(_SCRATCH, "")
             except FileNotFoundError:
-                shutil.rmtree(entry, ignore_errors=True)
+                trash.throw(entry)
 
     def path(self, key: str) -> Path:
         """The snapshot's own folder."""
@@ -122,13 +122,8 @@ class Snapshots:
     async def remove(self, key: str) -> None:
         """Unmount and throw the writable layer away; gone already is fine."""
         await self.unmount(key)
-        trash = self._tmp / str(uuid.uuid4())
-        try:
-            self.path(key).rename(trash)
-        except FileNotFoundError:
-            pass
+        self._trash.throw(self.path(key))
         self._chains.pop(key, None)
-        await asyncio.to_thread(shutil.rmtree, trash, ignore_errors=True)
 
     async def changes(self, key: str) -> list[Change]:
         """Paths added, modified or removed, for ``docker diff``."""
@@ -169,7 +164,7 @@ class Snapshots:
             record = await self._layers.adopt(folder, diff_id=sink.digest, parent=parent, size=size)
         except BaseException:
             if not move:
-                await self._layers.discard(folder)
+                self._layers.discard(folder)
             raise
         if move:
             await self.remove(key)
@@ -186,7 +181,7 @@ class Snapshots:
         )
         _, said = await copy.communicate()
         if copy.returncode:
-            await self._layers.discard(folder)
+            self._layers.discard(folder)
             text = said.decode(errors="replace").strip()[-300:]
             raise (NoSpace if "No space left" in text else System)(f"copying the container's layer: {text}")
         return folder

@@ -10,13 +10,15 @@ from agent.engine.storage import initlayer
 from agent.engine.storage.changes import Kind
 from agent.engine.storage.layers import Layers
 from agent.engine.storage.snapshots import Snapshots
+from agent.engine.storage.trash import Trash
 
 
 @pytest.fixture
 async def parts(tmp_path: Path):
     database = Database(tmp_path / "engine.db")
-    layers = Layers(database, tmp_path / "layers", tmp_path / "tmp")
-    snapshots = Snapshots(tmp_path / "snapshots", layers, tmp_path / "tmp")
+    trash = Trash(tmp_path / "trash")
+    layers = Layers(database, tmp_path / "layers", tmp_path / "tmp", trash)
+    snapshots = Snapshots(tmp_path / "snapshots", layers, trash)
     yield layers, snapshots
     for key in list(snapshots._chains):
         await snapshots.remove(key)

@@ -53,7 +53,7 @@ class LiveSandbox:
             self.relays.append(relay)
 
     def close(self) -> None:
-        """Stop serving; sockets that hold numbers are the caller's to release."""
+        """Stop serving; port numbers are the caller's to give back."""
         for relay in self.relays:
             relay.close()
         self.relays.clear()

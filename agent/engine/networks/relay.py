@@ -17,7 +17,7 @@ SESSIONS = 1024
 
 
 class TcpRelay:
-    """Serves one listening socket."""
+    """Serves one listening socket, and closes it in the end."""
 
     def __init__(self, workers: NetWorkers, listener: socket.socket, target: tuple[str, int]) -> None:
         self._workers = workers
@@ -28,8 +28,7 @@ class TcpRelay:
 
     async def start(self) -> None:
         """Begin to accept."""
-        # A socket of its own: closing the server must not close the one that holds the number.
-        self._server = await asyncio.start_server(self._serve, sock=self._listener.dup())
+        self._server = await asyncio.start_server(self._serve, sock=self._listener)
 
     def close(self) -> None:
         """Stop accepting and cut what is open."""
@@ -60,7 +59,7 @@ class TcpRelay:
 
 
 class UdpRelay(asyncio.DatagramProtocol):
-    """Serves one bound UDP socket; each client address gets a socket of its own towards the container."""
+    """Serves one bound UDP socket, and closes it in the end. Each client has a socket of its own to the container."""
 
     def __init__(self, workers: NetWorkers, bound: socket.socket, target: tuple[str, int]) -> None:
         self._workers = workers
@@ -73,7 +72,7 @@ class UdpRelay(asyncio.DatagramProtocol):
     async def start(self) -> None:
         """Begin to read."""
         loop = asyncio.get_running_loop()
-        self._front, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._bound.dup())
+        self._front, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._bound)
 
     def close(self) -> None:
         """Stop and forget every client."""

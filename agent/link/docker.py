@@ -19,11 +19,12 @@ CONNECT_SECONDS: Final = 5.0
 
 
 class EngineDown(Exception):
-    """The engine did not answer. `sent`: it may have seen the request all the same."""
+    """The engine did not answer. `sent`: it may have seen the request. `hung`: it may still be at it."""
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, hung: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+        self.hung = hung
 
 
 class EngineError(Exception):
@@ -199,7 +200,9 @@ class Engine:
                 finally:
                     exchange.close()
         except TimeoutError:
-            raise EngineDown(f"the engine did not answer {method} {path} in {seconds:.0f} s", sent=True) from None
+            raise EngineDown(
+                f"the engine did not answer {method} {path} in {seconds:.0f} s", sent=True, hung=True
+            ) from None
         if exchange.status >= 400:
             raise EngineError(exchange.status, error_text(raw))
         if not raw.strip():

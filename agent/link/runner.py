@@ -207,14 +207,16 @@ class Runner:
 
     async def _until_known(self, entry: Entry, operation: Operation, work: Work, half_done: bool) -> Outcome:
         pause = 0.1
+        # what a link before this one asked for may still be under way; what an engine before this one did is not
+        settling = half_done
         while True:
             try:
-                if half_done and (found := await _recognise(operation, work)) is not None:
+                if half_done and (found := await _recognise(operation, work, settling)) is not None:
                     return _ended("done", found, None)
                 self._policy.check_order(entry.op, entry.args)
                 return _ended("done", await operation.perform(work), None)
             except EngineDown as down:
-                half_done = half_done or down.sent
+                half_done, settling = half_done or down.sent, down.hung
                 if self._server_now() > entry.not_after:
                     if half_done:
                         return _ended("failed", {}, _problem("outcome_unknown", 0, str(down)))
@@ -237,7 +239,7 @@ class Runner:
 
     async def _found_after_all(self, operation: Operation, work: Work) -> dict[str, Any] | None:
         try:
-            return await _recognise(operation, work)
+            return await _recognise(operation, work, settling=False)
         except (EngineError, EngineDown, OutcomeUnknown):
             return None
 
@@ -264,10 +266,10 @@ class Runner:
         self._report.ended(entry.order_id, outcome)
 
 
-async def _recognise(operation: Operation, work: Work) -> dict[str, Any] | None:
-    """Look for the effect, for as long as one that is under way may take."""
-    end = time.monotonic() + operation.settle
-    if work.op == "container.restart":
+async def _recognise(operation: Operation, work: Work, settling: bool) -> dict[str, Any] | None:
+    """Look for the effect; when it may be under way, for as long as it may take."""
+    end = time.monotonic() + (operation.settle if settling else 0.0)
+    if settling and work.op == "container.restart":
         end += float(work.args.get("timeout") or 0)
     while True:
         found = await operation.recognise(work)

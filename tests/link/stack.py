@@ -186,6 +186,22 @@ class Stack:
         self.agents[host].start()
         return self.agents[host]
 
+    def agent(self, host: str, netns: str) -> Process:
+        """Start a host's whole agent, with an engine of its own in a network namespace."""
+        argv = [sys.executable, "-m", "agent", "run", "--state", str(self.state(host)), "--netns", netns]
+        self.agents[host] = self._process(f"agent-{host}", argv, self.plain)
+        self.agents[host].start()
+        return self.agents[host]
+
+    def child(self, host: str, name: str) -> int:
+        """The pid of an agent's engine or link, 0 while it is down."""
+        children = Path(f"/proc/{self.agents[host].pid}/task/{self.agents[host].pid}/children").read_text().split()
+        for pid in children:
+            with contextlib.suppress(OSError):
+                if f"agent\0{name}\0".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        return 0
+
     def online(self, host: str, seconds: float = 20.0) -> None:
         """Wait until the control plane has the host online."""
         log = self.agents[host].text if host in self.agents else ""

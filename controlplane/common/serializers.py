@@ -35,7 +35,9 @@ class Query(serializers.Serializer[Any]):
                 wrong[name] = [ErrorDetail(f"{name!r} may be given once", code="given_twice")]
         if wrong:
             raise serializers.ValidationError(wrong)
-        return super().to_internal_value(data)
+        # A plain dict: in a QueryDict DRF takes an absent BooleanField for an unticked box, that is, for false.
+        lists = {name for name, field in self.fields.items() if isinstance(field, serializers.ListField)}
+        return super().to_internal_value({name: data.getlist(name) if name in lists else data[name] for name in data})
 
 
 class Repeated(serializers.ListField):

@@ -14,7 +14,8 @@ ROOT/                               0700: nobody but root reads layers, logs or 
 │   ├── exit/<id>                   exit code, written by conmon
 │   └── hosts, hostname, resolv.conf
 ├── certs.d/<host:port>/*.crt       CAs of private registries, as in Docker's certs.d
-└── tmp/                            half-made things; emptied at start
+├── tmp/                            half-made things; emptied at start
+└── trash/                          on its way out, deleted in the background     (storage/trash.py)
 
 RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it describes
 ├── runtime/<id>/                   the OCI runtime's own state (crun's exec.fifo)

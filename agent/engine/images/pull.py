@@ -1,13 +1,13 @@
 """Fetch an image from a registry.
 
-The manifest first: what does not exist is refused before anything is said. Then the layers, three at once, unpacked
-bottom first while the others still come. Blobs and layers are kept by digest as they are verified, so a broken pull is
+The manifest first: what does not exist is refused before anything is said. Then the layers, three downloads and two
+unpackings at once. Blobs and layers are kept by digest as they are verified, so a broken pull is
 cheap to repeat; the image and its names appear in one transaction at the end, so there is nothing to undo.
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent.engine.errors import Denied, Invalid, NotFound
@@ -26,6 +26,7 @@ from agent.engine.storage.layers import BlobRef, chains
 from agent.engine.storage.leases import Lease
 
 _AT_ONCE = 3
+_UNPACKED_AT_ONCE = 2
 _INDEX_DEPTH = 2
 
 
@@ -38,12 +39,23 @@ class _Found:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer to bring here, and its place in the stack."""
+
+    ref: BlobRef
+    diff_id: str
+    chain_id: str
+    parent: str
+
+
 class Puller:
     """Pulls, with downloads bounded over all of them."""
 
     def __init__(self, ops: Ops, registries: Registries) -> None:
         self._ops, self._registries = ops, registries
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._unpacking = asyncio.Semaphore(_UNPACKED_AT_ONCE)
 
     async def pull(
         self,
@@ -101,8 +113,9 @@ class Puller:
         if ref.size > DOCUMENT_LIMIT:
             raise Invalid(f"the image's configuration has {ref.size} bytes, more than {DOCUMENT_LIMIT}")
         lease.add(ref.digest)
-        if not self._ops.content.has(ref.digest):
-            await fetch(repository, ref, self._ops.content, _silent)
+        async with self._ops.busy.hold(ref.digest):
+            if not self._ops.content.has(ref.digest):
+                await fetch(repository, ref, self._ops.content, _silent)
         raw = self._ops.content.read(ref.digest)
         config, diff_ids = configs.parse_config(raw)
         if config.get("os", "linux") != "linux":
@@ -131,20 +144,19 @@ class Puller:
                 missing.append(index)
             elif self._ops.content.has(ref.digest):
                 await self._ops.layers.add_blob(known, ref)
-        downloads = {
-            index: asyncio.create_task(self._download(repository, manifest.layers[index], progress))
-            for index in missing
-        }
+        tasks: list[asyncio.Task[None]] = []
+        for index in missing:
+            layer = _Layer(manifest.layers[index], diff_ids[index], stack[index], stack[index - 1] if index else "")
+            below = tasks[-1] if tasks else None
+            tasks.append(asyncio.create_task(self._layer(repository, layer, below, progress)))
         try:
             # In order: what lies below a bad layer is kept for the next attempt.
-            for index in missing:
-                await downloads[index]
-                parent = stack[index - 1] if index else ""
-                await self._extract(manifest.layers[index], diff_ids[index], stack[index], parent, progress)
+            for task in tasks:
+                await task
         finally:
-            for task in downloads.values():
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*downloads.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _download(self, repository: Repository, ref: BlobRef, progress: Progress) -> None:
         async with self._ops.busy.hold(ref.digest):
@@ -156,28 +168,53 @@ class Puller:
             async with self._slots:
                 await fetch(repository, ref, self._ops.content, progress)
 
-    async def _extract(self, ref: BlobRef, diff_id: str, chain_id: str, parent: str, progress: Progress) -> None:
-        id_ = short(ref.digest)
+    async def _layer(
+        self, repository: Repository, layer: _Layer, below: asyncio.Task[None] | None, progress: Progress
+    ) -> None:
+        """Download and unpack, two at once; become a layer only once all below is one.
+
+        Locks are held while waiting for what lies below, never for what lies above: no two pulls wait for each other.
+        """
+        await self._download(repository, layer.ref, progress)
         ops = self._ops
-        async with ops.busy.hold(chain_id):
-            if not ops.layers.has(chain_id):
-                detail = {"current": ref.size, "total": ref.size}
-                progress({"status": "Extracting", "progressDetail": detail, "id": id_})
+        async with ops.busy.hold(layer.chain_id):
+            if ops.layers.has(layer.chain_id):
+                await _done(below)
+            else:
                 folder = ops.layers.scratch()
                 try:
-                    with ops.content.path(ref.digest).open("rb") as source:
-                        done = await unpack(source.fileno(), folder, limits=ops.limits)
-                    if done.digest != diff_id:
-                        raise Invalid(f"layer {ref.digest} unpacks to {done.digest}, its image says {diff_id}: refused")
-                    await ops.layers.adopt(folder, diff_id=diff_id, parent=parent, size=done.size, blob=ref)
-                except BaseException as error:
+                    size = await self._unpack(layer, folder, progress)
+                    await _done(below)
+                    await ops.layers.adopt(
+                        folder, diff_id=layer.diff_id, parent=layer.parent, size=size, blob=layer.ref
+                    )
+                except BaseException:
                     ops.layers.discard(folder)
-                    if isinstance(error, Invalid):
-                        with suppress(OSError):
-                            ops.content.delete(ref.digest)
-                        raise Invalid(f"failed to register layer: {error}") from error
                     raise
-        progress(step(id_, "Pull complete"))
+        progress(step(short(layer.ref.digest), "Pull complete"))
+
+    async def _unpack(self, layer: _Layer, folder: Path, progress: Progress) -> int:
+        async with self._unpacking:
+            detail = {"current": layer.ref.size, "total": layer.ref.size}
+            progress({"status": "Extracting", "progressDetail": detail, "id": short(layer.ref.digest)})
+            try:
+                with self._ops.content.path(layer.ref.digest).open("rb") as source:
+                    done = await unpack(source.fileno(), folder, limits=self._ops.limits)
+            except Invalid as error:
+                raise Invalid(f"failed to register layer: {error}") from error
+        if done.digest != layer.diff_id:
+            raise Invalid(
+                f"failed to register layer: {layer.ref.digest} unpacks to {done.digest}, "
+                f"its image says {layer.diff_id}: refused"
+            )
+        return done.size
+
+
+async def _done(below: asyncio.Task[None] | None) -> None:
+    """Wait for another layer, and fail as it did. Being cancelled here does not cancel the other."""
+    if below is not None:
+        await asyncio.wait([below])
+        below.result()
 
 
 async def _resolve(repository: Repository, name: Reference, wanted: Platform) -> _Found:

@@ -372,3 +372,16 @@ async def test_cancelled(stores, fake):
 async def test_other_operating_system(stores, fake):
     fake.image(ONE, config={"os": "windows"})
     assert "cannot be used on this platform" in await refused(stores, fake)
+
+
+async def test_shared_layers_side_by_side(stores, fake):
+    """Six pulls of three images that share layers: none waits for another for ever, each layer is unpacked once."""
+    parts = [tar(entry(f"f{number}", bytes([number]) * 3000)) for number in range(4)]
+    fake.image(*parts[:3], tag="a")
+    fake.image(*parts[:2], parts[3], tag="b")
+    fake.image(parts[0], parts[3], tag="c")
+    async with asyncio.timeout(20):
+        images = await asyncio.gather(*(pull(stores, fake, f":{tag}") for tag in "abcabc"))
+    assert len({image.id for image in images}) == 3
+    assert len(stores.layers.records) == 5
+    assert len([path for _, path, _ in fake.requests if "/blobs/" in path]) == 4 + 3

@@ -17,9 +17,11 @@ import msgspec
 from agent.engine.containers import config as configs
 from agent.engine.containers import hostconfig, limits, mounts, names, security
 from agent.engine.containers.ops import Image, Ops
-from agent.engine.errors import Conflict, Invalid
+from agent.engine.errors import Conflict, Invalid, NotFound
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks import ports, requests
 from agent.engine.networks.requests import SandboxRequest
+from agent.engine.state.lookup import resolve
 from agent.engine.state.records import ContainerRecord, MountPoint
 
 Json = dict[str, Any]
@@ -52,7 +54,9 @@ def plan(
     warnings = [*limits.check(host, ops.machine), *requests.check_mode(body, host)]
     security.sysctls(host)
     security.device_rules(host["DeviceCgroupRules"])
-    points = mounts.collect(host, config)
+    points = mounts.collect(
+        host, config, others=mounts.inherited(host["VolumesFrom"] or (), lambda ref: _other(ops, ref).mounts)
+    )
     program, arguments = configs.command(config)
     endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
     record = ContainerRecord(
@@ -72,6 +76,15 @@ def plan(
     )
     _check_network(record)
     return record, warnings
+
+
+def _other(ops: Ops, ref: str) -> ContainerRecord:
+    """The container that is meant. Missing is a fault of the request: to a 404 clients answer by pulling the image."""
+    containers = ops.containers
+    try:
+        return resolve(ref, containers.find, containers.names, (one.id for one in containers), "container")
+    except NotFound as error:
+        raise Invalid(str(error)) from error
 
 
 def _check_network(record: ContainerRecord) -> None:
@@ -112,12 +125,15 @@ async def create(
         undo.callback(_give_back, ops, name, container_id)
         intent = await ops.journal.begin("create", container_id, {"volumes": _anonymous(record)})
         undo.push_async_callback(ops.journal.done, intent)
+        failpoint("create.begun")
         await ops.snapshots.prepare(container_id, image.chain_id)
         undo.push_async_callback(ops.snapshots.remove, container_id)
         ops.paths.container(container_id).mkdir(mode=0o700, parents=True, exist_ok=True)
         undo.callback(_remove_directory, ops, container_id)
         record = msgspec.structs.replace(record, mounts=await _with_volumes(ops, record, undo))
+        failpoint("create.layer")
         await ops.containers.save(record, also=[ops.journal.closing(intent)])
+        failpoint("create.saved")
         undo.pop_all()
     ops.tell(record, "create")
     return record, warnings

@@ -32,7 +32,6 @@ _OPTIONAL = ("Annotations", "Init", "Mounts", "Runtime", "StorageOpt", "Sysctls"
 # What is not implemented: a value other than "nothing", or than one of those given here, is refused.
 _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "VolumeDriver": ("local",),
-    "VolumesFrom": (),
     "Links": (),
     "Cgroup": (),
     "CgroupParent": (),

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from agent.engine.errors import Invalid
 from agent.engine.state.records import MountPoint
 
@@ -212,10 +214,42 @@ def tmpfs_options(text: str) -> tuple[str, ...]:
     return (*kept, *(word for word in given if word not in opposite))
 
 
+def inherited(texts: Sequence[str], mounts_of: Callable[[str], Sequence[MountPoint]]) -> list[MountPoint]:
+    """``VolumesFrom``: binds and volumes of other containers, written ``CONTAINER[:ro|rw]``; the first wins a place.
+
+    Args:
+        texts: what the client gave.
+        mounts_of: mount points of the container that a reference means.
+
+    Raises:
+        Invalid: a mode that is none.
+    """
+    found: dict[str, MountPoint] = {}
+    for text in texts:
+        ref, _, mode = text.partition(":")
+        if mode not in ("", "ro", "rw", "z", "Z"):
+            raise Invalid(f"invalid mode: {mode}")
+        for point in mounts_of(ref):
+            if point.type in ("bind", "volume"):
+                # Theirs to fill and to remove; here it is only used.
+                changes = {"rw": point.rw and mode != "ro", "copy_up": False, "anonymous": False}
+                found.setdefault(point.destination, msgspec.structs.replace(point, **changes))
+    return list(found.values())
+
+
 def collect(
-    host: Mapping[str, Any], config: Mapping[str, Any], name: Callable[[], str] = anonymous_name
+    host: Mapping[str, Any],
+    config: Mapping[str, Any],
+    name: Callable[[], str] = anonymous_name,
+    others: Sequence[MountPoint] = (),
 ) -> tuple[MountPoint, ...]:
-    """All mount points of a new container: the client's, then the image's volumes where nothing else lies.
+    """All mount points of a new container: the client's, then those it inherits, then the image's volumes.
+
+    Args:
+        host: ``HostConfig``.
+        config: ``Config``.
+        name: makes the names of anonymous volumes.
+        others: of ``inherited``; like the image's volumes they go where nothing else lies.
 
     Raises:
         Invalid: malformed, or two for one place.
@@ -238,6 +272,10 @@ def collect(
             raise Invalid(f"Duplicate mount point: {target}")
         tmpfs_options(tmpfs[path])
     taken = {*found, *(posixpath.normpath(path) for path in tmpfs)}
+    for point in others:
+        if point.destination not in taken:
+            found[point.destination] = point
+            taken.add(point.destination)
     for path in config.get("Volumes") or {}:
         target = _target(path)
         if target not in taken:

@@ -59,7 +59,6 @@ def test_bad_config(body: dict[str, Any], words: str) -> None:
     "host",
     [
         {"UsernsMode": "keep-id"},
-        {"VolumesFrom": ["x"]},
         {"Links": ["x"]},
         {"CgroupParent": "/x"},
         {"DeviceRequests": [{"Driver": "nvidia"}]},

@@ -29,13 +29,14 @@ class Authentication(BaseAuthentication):
         django_request = request._request
         header = request.headers.get("Authorization", "")
         user = getattr(django_request, "user", AnonymousUser())
-        signed_in = isinstance(user, User) and user.is_active
+        if not isinstance(user, User) or not user.is_active:
+            user = None
         if header:
-            if signed_in:
+            if user is not None:
                 raise Unauthenticated("Send a session cookie or a token, not both", code="two_credentials")
             token = bearer(header, remote_address(django_request))
             return token.user, access_of_token(token, **_origin(django_request))
-        if not signed_in:
+        if user is None:
             return None
         _check_csrf(django_request)
         return user, access_of_user(user, **_origin(django_request))
@@ -85,6 +86,6 @@ def _origin(request: HttpRequest) -> dict[str, str]:
 def _check_csrf(request: HttpRequest) -> None:
     check = CSRFCheck(lambda _request: HttpResponse())
     check.process_request(request)
-    reason = check.process_view(request, lambda: None, (), {})
+    reason = check.process_view(request, HttpResponse, (), {})
     if reason:
         raise Denied(f"CSRF check failed: {reason}", code="csrf_failed")

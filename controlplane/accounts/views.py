@@ -19,7 +19,12 @@ from controlplane.common.views import ApiView, Operation
 
 def current_user(view: ApiView) -> User:
     """The user behind the request, a token's owner too."""
-    return User.objects.get(pk=view.access.actor.user_id)
+    return User.objects.get(pk=user_id(view))
+
+
+def user_id(view: ApiView) -> uuid.UUID:
+    """The id of that user."""
+    return view.access.actor.user_id or uuid.UUID(int=0)
 
 
 class MeView(ApiView):
@@ -80,7 +85,7 @@ class TokensView(ApiView):
 
     def get(self, request: Request) -> Response:
         """The user's tokens; also for a token of the same user."""
-        rows = ApiToken.objects.filter(user_id=self.access.actor.user_id)
+        rows = ApiToken.objects.filter(user_id=user_id(self))
         if "name" in self.query:
             rows = rows.filter(name=self.query["name"])
         if self.query.get("search"):
@@ -113,7 +118,7 @@ class TokenView(ApiView):
 
     def get(self, request: Request, id: uuid.UUID) -> Response:
         """Without the token itself."""
-        token = ApiToken.objects.filter(user_id=self.access.actor.user_id, pk=id).first()
+        token = ApiToken.objects.filter(user_id=user_id(self), pk=id).first()
         if token is None:
             raise NotFound("No such token")
         return Response(s.Token(token).data)

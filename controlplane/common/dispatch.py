@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 log = structlog.get_logger(__name__)
 RUN_ORDER = "agent.run_order"
@@ -19,7 +19,7 @@ RUN_ORDER = "agent.run_order"
 def host_queue(host_id: uuid.UUID) -> Queue:
     """The one queue that a host's agent reads; see the rules of its Redis user."""
     name = f"agent:{host_id}:q"
-    return Queue(name, Exchange(""), routing_key=name)
+    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
 
 
 def send(name: str, args: Sequence[Any], *, queue: Queue | None = None) -> bool:

@@ -1,7 +1,7 @@
 """Base models, and the one table of `common`: answers kept for repeated requests."""
 
 import uuid
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import uuid_utils.compat
 from django.db import models
@@ -35,7 +35,7 @@ class Versioned(Base):
 
         Returns False when somebody else was first; the caller decides whether that is a conflict.
         """
-        manager: models.Manager[Self] = type(self)._default_manager
+        manager = type(self)._default_manager
         written = manager.filter(pk=self.pk, version=self.version).update(version=self.version + 1, **changes)
         if written:
             self.version += 1

@@ -59,7 +59,7 @@ class Schema(AutoSchema):
         """The operation's one line."""
         return str(self._operation().summary)
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """What must be held, and what is made."""
         operation = self._operation()
         words = [f"Needs `{operation.right}`." if "." in operation.right else ""]

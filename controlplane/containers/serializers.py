@@ -25,7 +25,7 @@ class ContainerQuery(ListQuery):
     health = Repeated(serializers.ChoiceField(choices=["none", *[v for v in Health.values if v]]))
     stack = Repeated()
     image = Repeated()
-    label = Repeated()
+    label = Repeated()  # type: ignore[assignment]
     network = Repeated()
 
 
@@ -71,7 +71,8 @@ class ContainerRow(serializers.ModelSerializer[Container]):
 
     def get_stack(self, container: Container) -> str | None:
         """The compose project that it belongs to."""
-        return container.labels.get("com.docker.compose.project")
+        stack: str | None = container.labels.get("com.docker.compose.project")
+        return stack
 
     def get_network_names(self, container: Container) -> list[str]:
         """Its networks."""

@@ -20,7 +20,7 @@ class HostQuery(ListQuery):
     name = Repeated()
     host = Repeated()
     state = Repeated(serializers.ChoiceField(choices=HostState.values))
-    label = Repeated()
+    label = Repeated()  # type: ignore[assignment]
     engine = Repeated()
 
 

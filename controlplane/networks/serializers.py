@@ -19,7 +19,7 @@ class NetworkQuery(ListQuery):
     name = Repeated()
     state = Repeated(serializers.ChoiceField(choices=Network.State.values))
     driver = Repeated()
-    label = Repeated()
+    label = Repeated()  # type: ignore[assignment]
     unused = serializers.BooleanField(required=False)
 
 

@@ -18,6 +18,7 @@ from controlplane.hosts.services import check_labels
 from controlplane.networks.models import Network
 from controlplane.orders import outcomes
 from controlplane.orders.models import Order, OrderState
+from controlplane.orders.outcomes import target_of
 from controlplane.orders.services import order_create
 
 FIXED: Final = frozenset({"bridge", "host", "none"})
@@ -209,38 +210,38 @@ def _remove(host: Host, rows: Any) -> None:
 
 def create_ended(order: Order) -> None:
     """There, or never."""
-    row = Network.objects.filter(pk=order.target_id, host_id=order.host_id, state=Network.State.CREATING)
+    row = Network.objects.filter(pk=target_of(order), host_id=order.host_id, state=Network.State.CREATING)
     engine_id = readings.text((order.result or {}).get("engine_id"), 64)
     if order.state == OrderState.DONE:
         row.update(state=Network.State.PRESENT, engine_id=engine_id, observed_at=timezone.now())
     else:
         problem = order.problem or {"code": order.state, "status": 0, "detail": f"The order {order.state}"}
         row.update(state=Network.State.CREATION_FAILED, problem=problem)
-    _touch(order.target_id, order.host_id, "updated")
+    _touch(target_of(order), order.host_id, "updated")
 
 
 def create_retried(order: Order) -> None:
     """Another try."""
-    row = Network.objects.filter(pk=order.target_id, state=Network.State.CREATION_FAILED)
+    row = Network.objects.filter(pk=target_of(order), state=Network.State.CREATION_FAILED)
     row.update(state=Network.State.CREATING, problem=None)
-    _touch(order.target_id, order.host_id, "updated")
+    _touch(target_of(order), order.host_id, "updated")
 
 
 def remove_ended(order: Order) -> None:
     """Gone, or still there."""
     if order.state == OrderState.DONE:
-        Network.objects.filter(pk=order.target_id, host_id=order.host_id).delete()
-    _touch(order.target_id, order.host_id, "removed" if order.state == OrderState.DONE else "updated")
+        Network.objects.filter(pk=target_of(order), host_id=order.host_id).delete()
+    _touch(target_of(order), order.host_id, "removed" if order.state == OrderState.DONE else "updated")
 
 
 def join_ended(order: Order) -> None:
     """Who is on it comes by reports of the containers."""
-    _touch(order.target_id, order.host_id, "updated")
+    _touch(target_of(order), order.host_id, "updated")
 
 
-def _touch(network_id: uuid.UUID | None, host_id: uuid.UUID, action: str) -> None:
+def _touch(network_id: uuid.UUID, host_id: uuid.UUID, action: str) -> None:
     Network.objects.filter(pk=network_id).update(version=F("version") + 1)
-    hints.changed(kind="network", action=action, ids=[network_id or ""], host_id=host_id)
+    hints.changed(kind="network", action=action, ids=[network_id], host_id=host_id)
 
 
 def register() -> None:

@@ -4,6 +4,7 @@ An app registers its functions when it is ready; orders know no app by name. The
 order, so a record never disagrees with the order that changed it.
 """
 
+import uuid
 from collections.abc import Callable
 
 from controlplane.orders.models import Order, OrderSecret
@@ -33,3 +34,8 @@ def order_retried(order: Order) -> None:
     hook = _RETRIED.get(order.op)
     if hook is not None:
         hook(order)
+
+
+def target_of(order: Order) -> uuid.UUID:
+    """The id of the record that an order concerns; one that matches no row where it concerns none."""
+    return order.target_id or uuid.UUID(int=0)

@@ -126,7 +126,7 @@ class LinesQuery(Query):
 class Line(serializers.ModelSerializer[OrderLine]):
     """One line of output."""
 
-    data = serializers.DictField(allow_null=True)
+    data = serializers.DictField(allow_null=True)  # type: ignore[assignment]
 
     class Meta:
         model = OrderLine

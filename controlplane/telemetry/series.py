@@ -69,7 +69,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    mean = sum(known) / len(known)
+    mean: float = sum(known) / len(known)
     return mean if isinstance(known[0], float) else round(mean)
 
 
@@ -81,4 +81,4 @@ def _rate(before: Any, last: Any, name: str, step: int) -> float | None:
     seconds = (last.at - before.at).total_seconds()
     if first is None or second is None or second < first or not 0 < seconds <= 3 * step:
         return None
-    return round((second - first) / seconds, 1)
+    return float(round((second - first) / seconds, 1))

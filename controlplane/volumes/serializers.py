@@ -19,7 +19,7 @@ class VolumeQuery(ListQuery):
     name = Repeated()
     state = Repeated(serializers.ChoiceField(choices=Volume.State.values))
     driver = Repeated()
-    label = Repeated()
+    label = Repeated()  # type: ignore[assignment]
     unused = serializers.BooleanField(required=False)
 
 

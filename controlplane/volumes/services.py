@@ -17,6 +17,7 @@ from controlplane.hosts.models import Host
 from controlplane.hosts.services import check_labels
 from controlplane.orders import outcomes
 from controlplane.orders.models import Order, OrderState
+from controlplane.orders.outcomes import target_of
 from controlplane.orders.services import order_create
 from controlplane.volumes.models import Volume
 
@@ -137,33 +138,33 @@ def _remove(host: Host, rows: Any) -> None:
 
 def create_ended(order: Order) -> None:
     """There, or never."""
-    row = Volume.objects.filter(pk=order.target_id, host_id=order.host_id, state=Volume.State.CREATING)
+    row = Volume.objects.filter(pk=target_of(order), host_id=order.host_id, state=Volume.State.CREATING)
     if order.state == OrderState.DONE:
         mountpoint = readings.text((order.result or {}).get("mountpoint"), 512)
         row.update(state=Volume.State.PRESENT, mountpoint=mountpoint, observed_at=timezone.now())
     else:
         problem = order.problem or {"code": order.state, "status": 0, "detail": f"The order {order.state}"}
         row.update(state=Volume.State.CREATION_FAILED, problem=problem)
-    _touch(order.target_id, order.host_id, "updated")
+    _touch(target_of(order), order.host_id, "updated")
 
 
 def create_retried(order: Order) -> None:
     """Another try."""
-    row = Volume.objects.filter(pk=order.target_id, state=Volume.State.CREATION_FAILED)
+    row = Volume.objects.filter(pk=target_of(order), state=Volume.State.CREATION_FAILED)
     row.update(state=Volume.State.CREATING, problem=None)
-    _touch(order.target_id, order.host_id, "updated")
+    _touch(target_of(order), order.host_id, "updated")
 
 
 def remove_ended(order: Order) -> None:
     """Gone, or still there."""
     if order.state == OrderState.DONE:
-        Volume.objects.filter(pk=order.target_id, host_id=order.host_id).delete()
-    _touch(order.target_id, order.host_id, "removed" if order.state == OrderState.DONE else "updated")
+        Volume.objects.filter(pk=target_of(order), host_id=order.host_id).delete()
+    _touch(target_of(order), order.host_id, "removed" if order.state == OrderState.DONE else "updated")
 
 
-def _touch(volume_id: uuid.UUID | None, host_id: uuid.UUID, action: str) -> None:
+def _touch(volume_id: uuid.UUID, host_id: uuid.UUID, action: str) -> None:
     Volume.objects.filter(pk=volume_id).update(version=F("version") + 1)
-    hints.changed(kind="volume", action=action, ids=[volume_id or ""], host_id=host_id)
+    hints.changed(kind="volume", action=action, ids=[volume_id], host_id=host_id)
 
 
 def register() -> None:

@@ -41,7 +41,7 @@ def containers_observed(*, host: Host, items: Sequence[Mapping[str, Any]]) -> No
                 created.append(row.pk)
             elif _apply(row, {**values, "engine_id": engine_id, "removed_at": None}):
                 row.observed_at, row.inspect, row.attention = now, inspect, _rank(row)
-                row.version = F("version") + 1  # type: ignore[assignment]
+                row.version = F("version") + 1
                 row.save()
                 updated.append(row.pk)
             else:
@@ -174,7 +174,7 @@ def _note_uses(host: Host, ids: Sequence[Any]) -> None:
     Use.objects.filter(container_id__in=ids).delete()
     uses = []
     for row in Container.objects.filter(pk__in=ids).only("engine_id", "name", "image_digest", "mounts", "networks"):
-        used = [(Use.Kind.IMAGE, row.image_digest, {})]
+        used: list[tuple[str, str, dict[str, str]]] = [(Use.Kind.IMAGE, row.image_digest, {})]
         for mount in row.mounts:
             if mount.get("Type") == "volume":
                 path = readings.text(mount.get("Destination"))

@@ -10,15 +10,16 @@ from controlplane.containers.models import Container, ContainerState
 from controlplane.hosts.models import Use
 from controlplane.orders import outcomes
 from controlplane.orders.models import Order, OrderState
+from controlplane.orders.outcomes import target_of
 
 
 def create_ended(order: Order) -> None:
     """Created, or never: the row says which, and why."""
-    row = Container.objects.filter(pk=order.target_id, host_id=order.host_id)
+    row = Container.objects.filter(pk=target_of(order), host_id=order.host_id)
     result = order.result or {}
     engine_id = str(result.get("engine_id") or "")
     if order.state == OrderState.DONE and engine_id:
-        taken = Container.objects.filter(host_id=order.host_id, engine_id=engine_id).exclude(pk=order.target_id)
+        taken = Container.objects.filter(host_id=order.host_id, engine_id=engine_id).exclude(pk=target_of(order))
         if not taken.exists():
             row.filter(engine_id="").update(engine_id=engine_id)
         row.filter(state=ContainerState.CREATING).update(
@@ -35,7 +36,7 @@ def create_ended(order: Order) -> None:
 
 def create_retried(order: Order) -> None:
     """Another try: the row is "creating" again."""
-    Container.objects.filter(pk=order.target_id, engine_id="").update(
+    Container.objects.filter(pk=target_of(order), engine_id="").update(
         state=ContainerState.CREATING, problem=None, attention=54, removed_at=None
     )
     _told(order, "updated")
@@ -43,11 +44,11 @@ def create_retried(order: Order) -> None:
 
 def remove_ended(order: Order) -> None:
     """Gone from its host; the row stays, for its last exit."""
-    row = Container.objects.filter(pk=order.target_id, host_id=order.host_id, removed_at=None)
+    row = Container.objects.filter(pk=target_of(order), host_id=order.host_id, removed_at=None)
     if order.state == OrderState.DONE and row.update(
         removed_at=timezone.now(), state=ContainerState.REMOVED, attention=99
     ):
-        Use.objects.filter(container_id=order.target_id).delete()
+        Use.objects.filter(container_id=target_of(order)).delete()
         _told(order, "removed")
         return
     row.filter(desired_state=ContainerState.REMOVED).update(desired_state="")
@@ -57,13 +58,13 @@ def remove_ended(order: Order) -> None:
 def rename_ended(order: Order) -> None:
     """The new name, by the host's word."""
     if order.state == OrderState.DONE:
-        Container.objects.filter(pk=order.target_id, host_id=order.host_id).update(name=str(order.args["name"])[:255])
+        Container.objects.filter(pk=target_of(order), host_id=order.host_id).update(name=str(order.args["name"])[:255])
     _told(order, "updated")
 
 
 def update_ended(order: Order) -> None:
     """What the user set from now on."""
-    row = Container.objects.filter(pk=order.target_id, host_id=order.host_id).first()
+    row = Container.objects.filter(pk=target_of(order), host_id=order.host_id).first()
     if order.state == OrderState.DONE and row is not None and row.spec is not None:
         spec: dict[str, Any] = dict(row.spec)
         spec["HostConfig"] = {**(spec.get("HostConfig") or {}), **order.args["update"]}
@@ -77,10 +78,8 @@ def verb_ended(order: Order) -> None:
 
 
 def _told(order: Order, action: str) -> None:
-    Container.objects.filter(pk=order.target_id).update(version=F("version") + 1)
-    hints.changed(
-        kind="container", action=action, ids=[order.target_id or ""], host_id=order.host_id, order_id=order.pk
-    )
+    Container.objects.filter(pk=target_of(order)).update(version=F("version") + 1)
+    hints.changed(kind="container", action=action, ids=[target_of(order)], host_id=order.host_id, order_id=order.pk)
 
 
 def register() -> None:

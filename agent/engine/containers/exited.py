@@ -16,6 +16,7 @@ from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import Ended
 from agent.engine.errors import EngineError
 from agent.engine.kernel import cgroups, files
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import Processes
 from agent.engine.runtime.exits import Exit
 from agent.engine.state.records import ContainerRecord, Status
@@ -76,6 +77,7 @@ async def finish(
     if end.oom_killed:
         ops.tell(record, "oom", time_ns)
     ops.tell(record, "die", time_ns, exitCode=str(end.code))
+    failpoint("exit.told")
     await _let_go(ops, record)
     if record.auto_remove and restart and not again:
         # The layer and the rest go after the answer; the record and the name at once.
@@ -83,6 +85,7 @@ async def finish(
         return ended
     ops.cleanups[record.id] = ops.spawn(clean(ops, record.id), f"clean {record.id[:12]}")
     saved = await ops.containers.save(ended)
+    failpoint("exit.saved")
     ops.waits.exited(record.id, Ended(end.code))
     if again:
         wait = ops.delays[record.id] = restarts.delay(ops.delays.get(record.id), lasted)

@@ -13,6 +13,7 @@ from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import Ended
 from agent.engine.errors import Conflict, EngineError
 from agent.engine.kernel import files
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.journal import Intent
 from agent.engine.state.records import ContainerRecord, Status
 
@@ -47,6 +48,7 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     intent = await ops.journal.begin(
         "remove", record.id, {"volumes": anonymous}, also=[ops.containers.dropping(record.id)]
     )
+    failpoint("remove.begun")
     ops.containers.forget(record.id)
     ops.delays.pop(record.id, None)
     ops.tell(record, "destroy")
@@ -61,6 +63,7 @@ async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | Non
         if before is not None:
             await asyncio.wait([before])
         await clear(ops, intent.subject, intent.detail.get("volumes") or [])
+        failpoint("remove.cleared")
         await ops.journal.done(intent)
     finally:
         ops.cleanups.pop(intent.subject, None)

@@ -19,6 +19,7 @@ from agent.engine.containers import exited, failures, prepare
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import Conflict, EngineError, NotModified, System
 from agent.engine.kernel import files
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.runtime.base import Launch, Processes, RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Health, State, Status
@@ -57,6 +58,7 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
     await ops.settled(record.id)
     intent = await ops.journal.begin("start", record.id)
     closing = ops.journal.closing(intent)
+    failpoint("start.begun")
     try:
         async with contextlib.AsyncExitStack() as undo:
             sandbox, processes = await _run(ops, record, undo)
@@ -88,6 +90,7 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
         ops.delays.pop(record.id, None)
     running = msgspec.structs.replace(ops.containers.get(record.id), **fields)
     await ops.containers.save(running, also=[closing])
+    failpoint("start.saved")
     ops.tell(running, "start")
     return running
 
@@ -107,6 +110,7 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
         # At the first start only: a volume that its owner has emptied since stays empty.
         if point.type == "volume" and point.copy_up and not record.state.started_ns:
             await ops.volumes.copy_up(point.name, rootfs, point.destination)
+    failpoint("start.attached")
     points = prepare.with_sources(record.mounts, sources)
     given, filter_key = await prepare.prepared(ops, record, rootfs, sandbox, points)
     bundle, exit_dir = ops.paths.bundle(record.id), ops.paths.exits(record.id)
@@ -129,7 +133,9 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
     files.write(bundle / PROCESSES, content.encode())
     exited.watch(ops, record.id, processes)
     undo.callback(ops.exits.forget, record.id)
+    failpoint("start.created")
     await ops.runtime.start(record.id)
+    failpoint("start.running")
     return sandbox, processes
 
 

@@ -16,6 +16,7 @@ from agent.engine.containers.ops import Ops
 from agent.engine.containers.start import start
 from agent.engine.errors import Conflict, NotModified, System
 from agent.engine.kernel import pidfd
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.records import ContainerRecord, Status
 
 KILL_PATIENCE = 10.0
@@ -90,6 +91,7 @@ async def _end(
 ) -> ContainerRecord:
     record = await _mark(ops, record)
     _send(ops, record, number)
+    failpoint("stop.signalled")
     record = await _thaw(ops, record)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -137,7 +137,7 @@ def test_beneath_a_hostile_root(tmp_path: Path) -> None:
     (root / "out").symlink_to("/x")
     files.make_beneath(root, "a/b/c")
     assert (root / "a/b/c").is_dir()
-    with pytest.raises(OSError, match="File exists|No such file|Not a directory"):
+    with pytest.raises(OSError, match=r"File exists|No such file|Not a directory"):
         files.make_beneath(root, "out/y/../../../etc/evil")
     assert not (tmp_path / "etc").exists()
 

@@ -44,7 +44,7 @@ export function ContainerState({ row, large = false }: { row: Container; large?:
   const look = containerLook(row)
   const asOf = isStale && row.observed_at ? t`as of ${ago(row.observed_at, now)}` : undefined
   const waits = pending !== null && (pending.waiting || !row.host.online)
-  const doing = pending ? (waits ? t`${verbWord(pending.op)} queued` : `${verbDoing(pending.op)} ${orderStateWord(pending.state)}`) : undefined
+  const doing = pending ? (waits ? t`${verbWord(pending.op)} queued` : pending.state === 'running' ? verbDoing(pending.op) : `${verbDoing(pending.op)} ${orderStateWord(pending.state)}`) : undefined
   return (
     <Chip
       look={isStale ? stale(look) : look}

@@ -65,7 +65,7 @@ export async function runVerb(client: QueryClient, verb: Verb, row: Target): Pro
     host: row.host,
     send: (extra, key) =>
       verb === 'remove'
-        ? request<Order>('DELETE', path, { key, params: { force: up.includes(row.state), volumes: may.volumes, ...extra } })
+        ? request<Order | undefined>('DELETE', path, { key, params: { force: up.includes(row.state), volumes: may.volumes, ...extra } })
         : post<Order>(`${path}${verb}/`, extra, { key }),
   })
 }

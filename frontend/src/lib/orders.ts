@@ -31,7 +31,8 @@ export interface Press {
   op: string
   target?: { id: string; name: string }
   host?: HostRef | null | undefined
-  send: (extra: { not_after?: string }, key: string) => Promise<Order>
+  /** Undefined: it was done by the control plane alone, as dropping the record of a creation that failed. */
+  send: (extra: { not_after?: string }, key: string) => Promise<Order | undefined>
   /** Called with the accepted order; a create form goes to its page. */
   onAccepted?: (order: Order) => void
   /** A form shows refusals itself. */
@@ -50,6 +51,10 @@ export async function press(client: QueryClient, what: Press): Promise<Order | n
   if (id) pressed.set((before) => new Map(before).set(id, what.op))
   try {
     const order = await what.send(extra, newKey())
+    if (!order) {
+      await client.invalidateQueries()
+      return null
+    }
     follow(order, client)
     what.onAccepted?.(order)
     return order

@@ -66,7 +66,7 @@ function Loaded({ row, crumbs }: { row: ContainerDetail; crumbs: { label: string
                 {row.host.name}
               </Link>
             </Trans>
-            {row.observed_at && (
+            {row.observed_at && !row.host.online && (
               <>
                 {' · '}
                 <Trans>
@@ -96,7 +96,7 @@ function Verbs({ row }: { row: ContainerDetail }) {
   return (
     <>
       {first.map((verb) => (
-        <Button key={verb} small icon={FACTS[verb].icon} reason={refusal(verb, row) ?? busy(verb) ?? (FACTS[verb].fits(row.state) ? undefined : t`Not while it is ${row.state}`)} onClick={() => { run(verb, row); }}>
+        <Button key={verb} small icon={FACTS[verb].icon} reason={refusal(verb, row) ?? busy(verb) ?? (FACTS[verb].fits(row.state) ? undefined : t`Not while it is ${row.state.replaceAll('_', ' ')}`)} onClick={() => { run(verb, row); }}>
           {verbWord(verb)}
         </Button>
       ))}

@@ -66,7 +66,7 @@ function Tile({ host }: { host: Host }) {
         <span className="meta">{online ? number : look.words}</span>
       </Link>
       <dl>
-        <Use name={t`CPU`} value={online ? host.cpu_percent : undefined} />
+        <Use name={t`CPU`} value={online && host.cpu_percent !== null ? host.cpu_percent / Math.max(1, Number(host.facts.cpus ?? 1)) : undefined} />
         <Use name={t`Memory`} value={online ? memory : undefined} />
         <Use name={t`Disk`} value={disk} />
       </dl>

@@ -26,7 +26,7 @@ import { FailedCheck, failedChecks } from './AddHostDialog'
 import { hostQuery } from './api/host'
 import { refreshHost } from './api/refresh'
 import { revokeHost } from './api/revoke'
-import { agentOf, diskUse, engineOf, fact, memoryUse, runningOf, sizeOf } from './facts'
+import { agentOf, cpuUse, diskUse, engineOf, fact, memoryUse, runningOf, sizeOf } from './facts'
 import { PruneDialog } from './PruneDialog'
 
 export function HostPage() {
@@ -157,7 +157,7 @@ function Uses({ host }: { host: Host }) {
   const memory = memoryUse(host)
   return (
     <div className="host-uses">
-      <Use name={t`CPU`} value={host.cpu_percent ?? undefined} words={percent(host.cpu_percent, 0)} />
+      <Use name={t`CPU`} value={cpuUse(host)} words={percent(cpuUse(host), 0)} />
       <Use name={t`Memory`} value={memory} words={memory === undefined ? '–' : `${bytes(host.memory_bytes)} · ${percent(memory, 0)}`} />
       <Use name={t`Disk`} value={disk} words={disk === undefined ? '–' : t`${bytes(host.disk.used)} of ${bytes(host.disk.total)} · ${percent(disk, 0)}`} />
       <Use name={t`Running containers`} value={undefined} words={runningOf(host) || '–'} />

@@ -16,7 +16,7 @@ import { useRight } from '@/lib/rights'
 import type { Host } from '@/lib/types'
 import { hostLook } from '@/lib/words'
 
-import { agentOf, diskUse, engineOf, memoryUse, runningOf, sizeOf } from './facts'
+import { agentOf, cpuUse, diskUse, engineOf, memoryUse, runningOf, sizeOf } from './facts'
 
 const STATES = ['online', 'stale', 'offline', 'pending', 'revoked']
 
@@ -41,7 +41,7 @@ export function HostsPage() {
         { key: 'name', label: t`Name`, sort: 'name', cell: (host) => host.name },
         { key: 'state', label: t`State`, sort: 'attention', width: '200px', cell: (host) => <HostState host={host} /> },
         { key: 'running', label: t`Running`, width: '88px', rank: 1, cell: (host) => runningOf(host) },
-        { key: 'cpu', label: t`CPU`, width: '104px', rank: 1, cell: (host) => <Use value={host.state === 'online' ? host.cpu_percent : undefined} /> },
+        { key: 'cpu', label: t`CPU`, width: '104px', rank: 1, cell: (host) => <Use value={host.state === 'online' ? cpuUse(host) : undefined} /> },
         { key: 'memory', label: t`Memory`, width: '104px', rank: 1, cell: (host) => <Use value={host.state === 'online' ? memoryUse(host) : undefined} /> },
         { key: 'disk', label: t`Disk`, width: '104px', rank: 1, cell: (host) => <Use value={diskUse(host)} /> },
         { key: 'engine', label: t`Engine`, width: '136px', rank: 2, cell: engineOf },

@@ -18,6 +18,8 @@ export function sizeOf(host: Host): string {
   return [cpus > 0 && (cpus === 1 ? t`1 CPU` : t`${cpus} CPUs`), memory > 0 && bytes(memory)].filter(Boolean).join(' · ')
 }
 
+/** In percent of all its cores: a host reports percent of one. Undefined where it is not known. */
+export const cpuUse = (host: Host): number | undefined => (host.cpu_percent === null || !cpusOf(host) ? undefined : host.cpu_percent / cpusOf(host))
 /** In percent; undefined where it is not known. */
 export const memoryUse = (host: Host): number | undefined => (host.memory_bytes && memoryOf(host) ? (host.memory_bytes / memoryOf(host)) * 100 : undefined)
 export const diskUse = (host: Host): number | undefined => (host.disk.total && host.disk.used !== undefined ? (host.disk.used / host.disk.total) * 100 : undefined)

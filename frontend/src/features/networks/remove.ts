@@ -16,5 +16,5 @@ export function refusal(network: Network): string | undefined {
 export async function askRemove(client: QueryClient, network: Network): Promise<Order | null> {
   const body = t`A network that a container uses is not removed.`
   if (!(await confirm({ title: t`Remove ${network.name}?`, body, confirm: t`Remove`, danger: true }))) return null
-  return press(client, { op: 'network.remove', target: network, host: network.host, send: (extra, key) => request<Order>('DELETE', `/api/networks/${network.id}/`, { key, params: { ...extra } }) })
+  return press(client, { op: 'network.remove', target: network, host: network.host, send: (extra, key) => request<Order | undefined>('DELETE', `/api/networks/${network.id}/`, { key, params: { ...extra } }) })
 }

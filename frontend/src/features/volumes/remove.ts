@@ -18,5 +18,5 @@ export async function askRemove(client: QueryClient, volume: Volume): Promise<Or
     danger: true,
   })
   if (!answer) return null
-  return press(client, { op: 'volume.remove', target: volume, host: volume.host, send: (extra, key) => request<Order>('DELETE', `/api/volumes/${volume.id}/`, { key, params: { confirm: volume.name, ...extra } }) })
+  return press(client, { op: 'volume.remove', target: volume, host: volume.host, send: (extra, key) => request<Order | undefined>('DELETE', `/api/volumes/${volume.id}/`, { key, params: { confirm: volume.name, ...extra } }) })
 }

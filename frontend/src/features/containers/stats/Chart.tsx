@@ -144,7 +144,14 @@ function optionsFor(width: number, series: Series[], binary: boolean, format: (v
     cursor: { sync: { key: 'stats' }, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: [
-      { stroke: muted, grid, ticks: { show: false }, font, values: (_plot, splits) => splits.map((split) => clock(new Date(split * 1000).toISOString(), false)) },
+      {
+        stroke: muted,
+        grid,
+        ticks: { show: false },
+        font,
+        space: 90,
+        values: (_plot, splits) => splits.map((split) => clock(new Date(split * 1000).toISOString(), (splits[1] ?? 0) - (splits[0] ?? 0) < 60)),
+      },
       { stroke: muted, grid, ticks: { show: false }, font, size: 68, ...(binary && { incrs: POWERS }), values: (_plot, splits) => splits.map((split) => format(split)) },
     ],
     series: [

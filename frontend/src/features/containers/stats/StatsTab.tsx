@@ -79,7 +79,7 @@ function Live({ row }: { row: ContainerDetail }) {
   if (!running) return <Empty title={t`It does not run`} text={t`Live values come while it runs. The last hour shows what was stored.`} />
   if (problem) return <Empty title={t`No values`} text={problem} />
   const now = points.length > 0 ? Date.parse(points.at(-1)?.at ?? '') / 1000 : serverNow() / 1000
-  return <Charts points={points} stored="counters" gap={5} from={now - LIVE_WINDOW} to={now} />
+  return <Charts row={row} points={points} stored="counters" gap={5} from={now - LIVE_WINDOW} to={now} />
 }
 
 function Hour({ row }: { row: ContainerDetail }) {
@@ -88,13 +88,14 @@ function Hour({ row }: { row: ContainerDetail }) {
   if (isPending) return <Bones />
   if (error) return <Empty title={t`The stored values could not be loaded`} text={error.message} />
   const start = Date.parse(from.current) / 1000
-  return <Charts points={data.points} stored="rates" gap={Math.max(30, data.step * 2.5)} from={start} to={start + HOUR} />
+  return <Charts row={row} points={data.points} stored="rates" gap={Math.max(30, data.step * 2.5)} from={start} to={start + HOUR} />
 }
 
-function Charts({ points, stored, gap, from, to }: { points: StatsPoint[]; stored: 'rates' | 'counters'; gap: number; from: number; to: number }) {
+function Charts({ row, points, stored, gap, from, to }: { row: ContainerDetail; points: StatsPoint[]; stored: 'rates' | 'counters'; gap: number; from: number; to: number }) {
   const made = useMemo(() => columns(points, { stored, gap }), [points, stored, gap])
   const window = { times: made.times, from, to }
-  const limited = made.limit.some((value) => value !== null && value > 0 && value < 2 ** 50)
+  // Without a limit of its own the engine names the host's whole memory; as a line it would only press the curve flat.
+  const limited = Number(row.limits.Memory ?? 0) > 0
   return (
     <Suspense fallback={<Bones />}>
       <Chart title={t`CPU`} testId="chart-cpu" {...window} series={[{ label: t`CPU`, values: made.cpu }]} format={(value) => percent(value)} />

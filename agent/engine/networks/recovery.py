@@ -1,12 +1,14 @@
 """Networks after the engine was away: from the records of running containers to sockets, rules and addresses."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from agent.engine.errors import EngineError
 from agent.engine.kernel import namespaces, netlink
+from agent.engine.kernel.netlink import NetlinkError
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import live, sandbox
 from agent.engine.networks.host import read_mode
@@ -83,4 +85,9 @@ def _sweep(ops: Ops, home: Home) -> None:
     for link in links:
         orphan = link.kind == "veth" and link.master in bridges and link.name not in known
         if orphan or (link.alias == ops.rules.table and link.name not in ours):
-            home.netlink.talk(netlink.link_delete(link.index))
+            try:
+                home.netlink.talk(netlink.link_delete(link.index))
+            except NetlinkError as error:
+                # The kernel takes the link down by itself once its namespace is gone, perhaps just now.
+                if error.errno != errno.ENODEV:
+                    log.error("link %s, which belongs to no container, stays: %s", link.name, error)

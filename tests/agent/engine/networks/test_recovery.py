@@ -75,6 +75,16 @@ async def test_what_dead_containers_left_is_removed(bench: Bench, namespace: Nam
     assert four.endpoints["bridge"]["IPAddress"] == "172.17.0.2"
 
 
+async def test_many_dead_containers_at_once(bench: Bench, namespace: Namespace) -> None:
+    """Their links are going by themselves while the engine removes them."""
+    await bench.start("alive")
+    for number in range(15):
+        await bench.start(f"c{number}")
+        await bench.containers.delete(bench.record(f"c{number}").id)
+    await killed(bench)
+    assert namespace.sh("ip -o link | grep -c veth").strip() == "1"
+
+
 async def test_nothing_ran(bench: Bench, namespace: Namespace) -> None:
     await bench.start("one")
     await bench.stop("one")

@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 RING_SECONDS: Final = 2.0
 EXPIRE_SECONDS: Final = 10.0
 PRESENCE_SECONDS: Final = 5.0
+COLLECT_SECONDS: Final = 3600.0
 
 
 def broker_url(redis_url: str) -> str:
@@ -48,6 +49,7 @@ class _Config:
         "ring-unacknowledged": {"task": "orders.ring_unacknowledged", "schedule": RING_SECONDS},
         "expire": {"task": "orders.expire", "schedule": EXPIRE_SECONDS},
         "presence": {"task": "hosts.sweep_presence", "schedule": PRESENCE_SECONDS},
+        "registry": {"task": "registry.collect", "schedule": COLLECT_SECONDS},
     }
 
     @property

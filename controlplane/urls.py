@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("controlplane.images.urls")),
     path("api/", include("controlplane.volumes.urls")),
     path("api/", include("controlplane.networks.urls")),
+    path("api/", include("controlplane.registry.urls")),
     path("api/", include("controlplane.overview.urls")),
     path("problems/<slug:code>/", problem_type),
     # The dashboard's own router reads every address that is not one of these.

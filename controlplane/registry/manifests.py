@@ -50,7 +50,7 @@ class Manifests:
             reference=reference,
             content=content,
             content_type=request.headers.get("content-type", ""),
-            pushed_by=grant.subject_name,
+            pusher=grant.actor(request.client),
         )
         headers = {"Location": f"/v2/{name}/manifests/{manifest.digest}", "Docker-Content-Digest": manifest.digest}
         if manifest.subject:

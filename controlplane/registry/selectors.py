@@ -1,12 +1,15 @@
 """Questions to the registry's records."""
 
+import uuid
 from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
+from controlplane.common.errors import NotFound
 from controlplane.registry.errors import RegistryError
-from controlplane.registry.models import Blob, Manifest, Repository, Tag, Upload
+from controlplane.registry.models import Blob, BlobLink, Manifest, Repository, Tag, Upload
 from controlplane.registry.names import is_digest
 
 
@@ -66,3 +69,38 @@ def referrers(name: str, digest: str, artifact_type: str) -> Sequence[Manifest]:
     """Manifests of the repository whose subject is the digest."""
     found: QuerySet[Manifest] = Manifest.objects.filter(repository__name=name, subject=digest).order_by("created_at")
     return list(found.filter(artifact_type=artifact_type) if artifact_type else found)
+
+
+def repositories() -> QuerySet[Repository]:
+    """Repositories with `tag_count` and `blob_size`, for pages."""
+    tags = Tag.objects.filter(repository=OuterRef("pk")).order_by().values("repository").annotate(n=Count("pk"))
+    links = BlobLink.objects.filter(repository=OuterRef("pk")).order_by().values("repository")
+    sizes = links.annotate(n=Sum("blob__size"))
+    return Repository.objects.annotate(
+        tag_count=Coalesce(Subquery(tags.values("n")), 0, output_field=BigIntegerField()),
+        blob_size=Coalesce(Subquery(sizes.values("n")), 0, output_field=BigIntegerField()),
+    )
+
+
+def repository_get(repository_id: uuid.UUID) -> Repository:
+    """A repository for a page; raises NotFound."""
+    found = Repository.objects.filter(pk=repository_id).first()
+    if found is None:
+        raise NotFound("There is no such repository")
+    return found
+
+
+def tag_get(repository_id: uuid.UUID, name: str) -> Tag:
+    """A tag for a page; raises NotFound."""
+    found = Tag.objects.filter(repository_id=repository_id, name=name).select_related("manifest", "repository").first()
+    if found is None:
+        raise NotFound(f"The repository has no tag {name}")
+    return found
+
+
+def manifest_get(repository_id: uuid.UUID, digest: str) -> Manifest:
+    """A manifest for a page; raises NotFound."""
+    found = Manifest.objects.filter(repository_id=repository_id, digest=digest).select_related("repository").first()
+    if found is None:
+        raise NotFound(f"The repository has no manifest {digest}")
+    return found

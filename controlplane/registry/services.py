@@ -8,6 +8,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from controlplane.audit.services import entry_add
+from controlplane.common.access import Actor
+from controlplane.common.errors import Conflict
+from controlplane.common.hints import changed
+from controlplane.common.views import Note
 from controlplane.registry import documents, selectors
 from controlplane.registry.errors import RegistryError
 from controlplane.registry.models import Blob, BlobLink, Manifest, Reference, Repository, Tag, Upload
@@ -81,7 +86,7 @@ def blob_unlink(*, name: str, digest: str) -> None:
     BlobLink.objects.filter(blob=blob, repository__name=name).delete()
 
 
-def manifest_put(*, name: str, reference: str, content: bytes, content_type: str, pushed_by: str) -> Manifest:
+def manifest_put(*, name: str, reference: str, content: bytes, content_type: str, pusher: Actor) -> Manifest:
     """Take a manifest under a tag or its digest.
 
     Raises:
@@ -99,16 +104,17 @@ def manifest_put(*, name: str, reference: str, content: bytes, content_type: str
     with transaction.atomic():
         repository, _ = Repository.objects.get_or_create(name=name)
         _require(repository, document)
-        manifest = _stored(repository, digest, document, content, pushed_by)
+        manifest = _stored(repository, digest, document, content, pusher.name)
         if ":" not in reference:
             Tag.objects.update_or_create(
                 repository=repository,
                 name=reference,
-                defaults={"manifest": manifest, "pushed_at": timezone.now(), "pushed_by": pushed_by},
+                defaults={"manifest": manifest, "pushed_at": timezone.now(), "pushed_by": pusher.name},
             )
-        Repository.objects.filter(pk=repository.pk).update(
-            pushed_at=timezone.now(), pushed_by=pushed_by, version=F("version") + 1
-        )
+        _touched(repository, pushed_at=timezone.now(), pushed_by=pusher.name)
+        details = {"reference": reference, "digest": digest}
+        note = Note("repository", str(repository.pk), repository.name, details=details)
+        entry_add(access=None, actor=pusher, action="repository.push", note=note)
     return manifest
 
 
@@ -154,24 +160,49 @@ def _stored(
     return manifest
 
 
-@transaction.atomic
 def manifest_delete(*, name: str, reference: str) -> None:
-    """Remove a tag, or a manifest with all its tags.
+    """Remove a tag, or a manifest with all its tags, as the wire names them.
 
     Raises:
         RegistryError: MANIFEST_UNKNOWN; or DENIED, an index of the repository names the manifest.
     """
     if ":" not in reference:
-        gone, _ = Tag.objects.filter(repository__name=name, name=reference).delete()
-        if not gone:
+        tag = Tag.objects.filter(repository__name=name, name=reference).select_related("repository").first()
+        if tag is None:
             detail = {"name": name, "reference": reference}
             raise RegistryError("MANIFEST_UNKNOWN", "manifest unknown", detail=detail)
-    else:
-        manifest = selectors.manifest(name, reference)
-        if Reference.objects.filter(digest=reference, manifest__repository__name=name).exists():
-            raise RegistryError("DENIED", "an index of this repository names it", detail=reference, status=409)
-        manifest.delete()
-    Repository.objects.filter(name=name).update(version=F("version") + 1)
+        tag_remove(tag=tag)
+        return
+    try:
+        manifest_remove(manifest=selectors.manifest(name, reference))
+    except Conflict as refused:
+        raise RegistryError("DENIED", refused.detail, detail=reference, status=409) from None
+
+
+@transaction.atomic
+def tag_remove(*, tag: Tag) -> None:
+    """Remove a tag; what it stood for stays."""
+    tag.delete()
+    _touched(tag.repository)
+
+
+@transaction.atomic
+def manifest_remove(*, manifest: Manifest) -> None:
+    """Remove a manifest with its tags; its bytes go with the next collection.
+
+    Raises:
+        Conflict: an index of the repository names it.
+    """
+    repository = manifest.repository
+    if Reference.objects.filter(digest=manifest.digest, manifest__repository=repository).exists():
+        raise Conflict("An index of this repository names it: remove the index first", code="in_use")
+    manifest.delete()
+    _touched(repository)
+
+
+def _touched(repository: Repository, **changes: Any) -> None:
+    Repository.objects.filter(pk=repository.pk).update(version=F("version") + 1, **changes)
+    changed(kind="repository", action="updated", ids=[repository.pk])
 
 
 def pull_count(*, manifest: Manifest) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import jwt
 from django.conf import settings
 
+from controlplane.common.access import Actor
+
 ALGORITHM = "HS256"
 LIFE_SECONDS = 300
 LEEWAY_SECONDS = 5
@@ -29,6 +31,10 @@ class Grant:
     subject: str
     subject_name: str
     access: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+
+    def actor(self, address: str) -> Actor:
+        """Who it was made for, for the trail."""
+        return Actor(self.subject, self.subject_name, self.subject.partition(":")[0], address)
 
     def allows(self, action: str, name: str, kind: str = "repository") -> bool:
         """Whether one action on one thing is in it."""

@@ -29,7 +29,7 @@ def authenticate(username: str, password: str, address: str) -> Access | None:
     """Everybody has the same password."""
     if username not in PEOPLE or password != PASSWORD:
         return None
-    actor = Actor(id=str(uuid.uuid5(uuid.NAMESPACE_DNS, username)), name=username, kind="user")
+    actor = Actor(id=f"user:{uuid.uuid5(uuid.NAMESPACE_DNS, username)}", name=username, kind="user")
     return Access(actor, dict.fromkeys(PEOPLE[username]))
 
 

@@ -210,6 +210,11 @@ class Lab:
             raise AssertionError(f"{method} {path}: {json.dumps(order)}")
         return order
 
+    def first(self, path: str, timeout: float = 30) -> Any:
+        """The first row of a list, as soon as there is one."""
+        self.until(lambda: self.api("GET", path)["results"], path, timeout)
+        return self.api("GET", path)["results"][0]
+
     def until(self, condition: Any, what: str, timeout: float = 30) -> None:
         """Ask again and again until it holds; the time-out names what never came, with the logs' ends."""
         deadline = time.monotonic() + timeout

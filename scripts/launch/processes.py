@@ -35,7 +35,7 @@ def write_configuration(plan: Plan) -> Path:
         if name == "web" and plan.https:
             command += " --ssl-certfile $LONGSHORE_TLS_CERT --ssl-keyfile $LONGSHORE_TLS_KEY"
         sections.append(_program(name, string.Template(command).substitute(env), plan, env, priority=10))
-    for state in plan.host_dirs():
+    for state in (s for s in plan.host_dirs() if (s / "agent.toml").exists()):
         command = string.Template(procfile["agent"]).substitute(LONGSHORE_STATE=str(state))
         netns = state / "netns"
         if netns.exists():

@@ -12,7 +12,7 @@ def test_a_script_builds_pushes_pulls_runs_and_removes(lab: Lab) -> None:
 
     dockerfile = f'FROM busybox\nRUN echo {tag} > /tag\nCMD ["sh", "-c", "cat /tag; sleep 600"]\n'
     built = lab.order("POST", "images/build/", {"hosts": [web.id], "dockerfile_text": dockerfile, "tags": [reference]})
-    image = lab.api("GET", f"images/?search=hello:{tag}")["results"][0]
+    image = lab.first(f"images/?search=hello:{tag}")
     assert built["target"]["type"] == "image"
     lab.order("POST", f"images/{image['id']}/push/", {"reference": reference})
     assert [r["name"] for r in lab.api("GET", "repositories/?name=hello")["results"]] == ["hello"]
@@ -37,4 +37,5 @@ def test_a_script_builds_pushes_pulls_runs_and_removes(lab: Lab) -> None:
     lab.order("POST", f"{path}/stop/", {"timeout": 1})
     lab.until(lambda: lab.api("GET", f"{path}/")["state"] == "exited", f"{name} exited")
     lab.order("DELETE", f"{path}/")
-    lab.until(lambda: lab.request("GET", f"{path}/").status_code == 404, f"{name} gone")
+    lab.until(lambda: lab.api("GET", f"{path}/")["state"] == "removed", f"{name} removed")
+    assert lab.api("GET", f"containers/?name={name}")["count"] == 0

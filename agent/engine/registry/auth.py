@@ -57,6 +57,9 @@ class Authorizer:
             Denied: the token server is somewhere that it must not be.
             Unauthorized: the token server refused the credentials.
         """
+        if self._credentials and self._credentials.registry_token:
+            # The client's ready token is for this very request: an anonymous one would only stand in its place.
+            return False
         before = self._header
         for challenge in parse_challenges(challenges):
             if challenge.scheme == "bearer":

@@ -72,12 +72,12 @@ class Process:
 class Stack:
     """One installation."""
 
-    def __init__(self, root: Path, **env: str) -> None:
+    def __init__(self, root: Path, tls: tuple[Path, Path] | None = None, **env: str) -> None:
         self.root = root
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.password = secrets.token_hex(16)
         self.redis_socket = root / "redis.sock"
         own = (
@@ -96,6 +96,7 @@ class Stack:
             "REDIS_URL": f"unix://:{self.password}@{self.redis_socket}",
             "DJANGO_SETTINGS_MODULE": "controlplane.settings",
             "PYTHONPATH": str(ROOT),
+            **({"LONGSHORE_TLS_CERT": str(tls[0]), "LONGSHORE_TLS_KEY": str(tls[1])} if tls else {}),
             **env,
         }
         python = sys.executable
@@ -107,6 +108,7 @@ class Stack:
             python, "-m", "uvicorn", "controlplane.asgi:application", "--host", "127.0.0.1", "--port", str(self.port),
             "--ws", "controlplane.gateway.wsprotocol:CountingProtocol", "--ws-max-size", "1048576",
             "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "3",
+            *(["--ssl-certfile", str(tls[0]), "--ssl-keyfile", str(tls[1])] if tls else []),
         ])  # fmt: skip
         self.worker = self._process("worker", [
             python, "-m", "celery", "-A", "controlplane", "worker", "--pool=solo", "--loglevel", "INFO",

@@ -172,7 +172,8 @@ class Conmon:
     async def _answer(descriptor: int) -> _Answer:
         line = await _line(descriptor)
         try:
-            said = json.loads(line)
+            # An exec that has ended already has told its exit code in a second line.
+            said = json.loads(line.partition(b"\n")[0])
             return _Answer(int(said["data"]), str(said.get("message", "")))
         except (ValueError, KeyError, TypeError):
             return _Answer(-1, line.decode(errors="replace"))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from agent.engine.kernel import cgroups
-from agent.engine.runtime.base import Launch, Runtime, RuntimeRefused, spoken
+from agent.engine.runtime.base import ExecSpec, Launch, Runtime, RuntimeRefused, spoken
 from agent.engine.runtime.conmon import Conmon
 from agent.engine.runtime.crun import Crun, choose
 from agent.engine.runtime.exits import Exits
@@ -129,3 +129,19 @@ def test_the_last_word_of_a_runtime() -> None:
     assert spoken('{"msg":"first"}\n{"msg":"last","level":"error"}\n') == "last"
     assert spoken("plain words\n") == "plain words"
     assert spoken("") == "no message"
+
+
+@pytest.mark.parametrize("bench", ["real"], indirect=True)
+async def test_a_detached_exec_that_ends_at_once(bench: Bench) -> None:
+    launch, exits = bench.launch("sleep", "60"), Exits()
+    await bench.runtime.create(launch)
+    await bench.runtime.start(launch.id)
+    for number in range(5):
+        place = bench.root / f"exec{number}"
+        place.mkdir()
+        process = {**launch.spec["process"], "args": ["sh", "-c", f"exit {number}"]}
+        (place / "process.json").write_text(json.dumps(process))
+        spec = ExecSpec(launch.id, place / "process.json", place / "pid")
+        processes = await bench.runtime.exec_detached(spec, place, place / "exit")
+        end = await exits.watch(f"e{number}", processes, place / "exit" / launch.id, place)
+        assert end.code == number

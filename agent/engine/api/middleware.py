@@ -64,6 +64,12 @@ async def _guarded(handler: Handler, request: web.Request) -> web.StreamResponse
 async def put_headers(_: web.Request, response: web.StreamResponse) -> None:
     """Signal handler: the last look at an answer's head before it leaves."""
     fields = response.headers
+    if isinstance(response, web.WebSocketResponse):
+        # dockerd's WebSocket library answers with nothing but the handshake.
+        fields["Connection"] = "Upgrade"
+        for name in ("Date", "Server"):
+            fields.popall(name, None)
+        return
     fields.update(HEADERS)
     kind = fields.get("Content-Type")
     if kind == "application/json; charset=utf-8":

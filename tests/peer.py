@@ -36,7 +36,12 @@ def dockerd(root: Path) -> Iterator[str]:
     )  # fmt: skip
     try:
         for _ in range(120):
-            if subprocess.run(["docker", "-H", f"unix://{socket}", "version"], capture_output=True, check=False).returncode == 0:
+            if (
+                subprocess.run(
+                    ["docker", "-H", f"unix://{socket}", "version"], capture_output=True, check=False
+                ).returncode
+                == 0
+            ):
                 break
             time.sleep(0.25)
         else:

@@ -43,3 +43,12 @@ def lab(scratch: Path, peer: str) -> Iterator[Lab]:
         yield lab
     finally:
         lab.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test also waits for the fleet; tests that say otherwise keep their own limit."""
+    for item in items:
+        if "tests/e2e" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+            if not any(item.iter_markers("timeout")):
+                item.add_marker(pytest.mark.timeout(300))

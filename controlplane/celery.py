@@ -15,6 +15,7 @@ RING_SECONDS: Final = 2.0
 EXPIRE_SECONDS: Final = 10.0
 PRESENCE_SECONDS: Final = 5.0
 COLLECT_SECONDS: Final = 3600.0
+RETENTION_SECONDS: Final = 600.0
 
 
 def broker_url(redis_url: str) -> str:
@@ -50,6 +51,7 @@ class _Config:
         "expire": {"task": "orders.expire", "schedule": EXPIRE_SECONDS},
         "presence": {"task": "hosts.sweep_presence", "schedule": PRESENCE_SECONDS},
         "registry": {"task": "registry.collect", "schedule": COLLECT_SECONDS},
+        "retention": {"task": "overview.retention", "schedule": RETENTION_SECONDS},
     }
 
     @property

@@ -151,7 +151,6 @@ class LogsView(ApiView):
 
     def get(self, request: Request, id: uuid.UUID) -> Any:
         """Text or newline-delimited JSON; never held in memory as a whole."""
-        container = container_get(self.access, id)
         container = container_for(self.access, id, rights.CONTAINERS_LOGS)
         _must_exist(container)
         query = self.query

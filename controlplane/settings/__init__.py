@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "controlplane.networks",
     "controlplane.volumes",
     "controlplane.telemetry",
+    "controlplane.overview",
     "controlplane.registry",
 ]
 MIDDLEWARE = [
@@ -157,6 +158,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "controlplane.common.schema.Schema",
     "EXCEPTION_HANDLER": "controlplane.common.problems.handler",
     "DEFAULT_VERSIONING_CLASS": None,
+    "URL_FORMAT_OVERRIDE": None,  # `?format=` belongs to the views
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }

@@ -64,7 +64,8 @@ def test_gone_and_swept(host: Host) -> None:
     "change",
     [
         {"state": "<script>"}, {"exit_code": 1 << 80}, {"labels": {"a": "\0"}}, {"name": "\0" * 9},
-        {"ports": "x"}, {"ports": [{"a": 1}]}, {"networks": ["x"]}, {"created_at": "yesterday"}, {"restart_count": -5}, {"mounts": [1]},
+        {"ports": "x"}, {"ports": [{"a": 1}]}, {"networks": ["x"]}, {"created_at": "yesterday"}, {"restart_count": -5},
+        {"mounts": [1]},
         {"networks": {"a": "b"}}, {"health_log": {}}, {"inspect": None}, {"command": "x" * 10_000},
     ],
 )  # fmt: skip

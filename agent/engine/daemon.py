@@ -228,6 +228,8 @@ class Engine:
         await self.networks.recover(running)
         await recovery.finish_intents(self.ops, intents)
         await recovery.settle(self.ops, ends)
+        managed = [record.id for record in self.records if record.managed]
+        await self.builds.recover(managed, [entry.name for entry in self.paths.snapshots.iterdir()])
 
     async def start(self) -> None:
         """Recover, then serve."""

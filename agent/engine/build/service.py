@@ -1,8 +1,9 @@
 """Builds as the API asks for them: context, Dockerfile, plan, execution, names."""
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
 
 from agent.engine.build import context, parser, plan
@@ -13,7 +14,7 @@ from agent.engine.build.runmounts import MountMaker
 from agent.engine.build.running import Attaching, Containers, Runner
 from agent.engine.build.scope import Platform
 from agent.engine.build.stages import Images, Snapshots, Sources
-from agent.engine.errors import Invalid
+from agent.engine.errors import Invalid, NotFound
 from agent.engine.images import configs, reference
 from agent.engine.state.locks import Locks
 
@@ -22,7 +23,7 @@ class BuildService:
     """Builds images from contexts.
 
     Args:
-        tmp: where contexts are unpacked; emptied of builds at start.
+        tmp: where contexts are unpacked.
         caches: where ``RUN --mount=type=cache`` keeps its folders.
     """
 
@@ -41,8 +42,22 @@ class BuildService:
         self._containers, self._attaching = containers, attaching
         self._locks = Locks()
         self._platform = Platform(architecture=configs.architecture())
-        for left in tmp.glob("build-*"):
-            shutil.rmtree(left, ignore_errors=True)
+
+    async def recover(self, managed: Iterable[str], snapshots: Iterable[str]) -> None:
+        """Take away what builds left that a crash of the engine ended.
+
+        Args:
+            managed: ids of the engine's own containers.
+            snapshots: keys of writable layers.
+        """
+        for left in self._tmp.glob("build-*"):
+            await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        for container_id in managed:
+            with contextlib.suppress(NotFound):
+                await self._containers.remove(container_id, force=True, volumes=True)
+        for key in snapshots:
+            if key.startswith("build-"):
+                await self._snapshots.remove(key)
 
     async def build(self, chunks: AsyncIterable[bytes], options: BuildOptions, report: Report) -> None:
         """Build, report as dockerd does, and give the image its names.

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from agent.engine.api import params, progress
 from agent.engine.api.answers import empty, reply
+from agent.engine.api.middleware import ends_with_client
 from agent.engine.build.options import BuildOptions
 from agent.engine.build.output import BuildFailed, Report
 from agent.engine.errors import Invalid
@@ -48,7 +49,9 @@ class _Handlers:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
+    @ends_with_client
     async def build(self, request: web.Request) -> web.StreamResponse:
+        """The step's container goes with the client."""
         options = options_of(request)
 
         async def work(report: progress.Progress) -> None:

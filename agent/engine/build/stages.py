@@ -2,10 +2,10 @@
 
 import posixpath
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent.engine.build.config import Json
 from agent.engine.build.options import BuildOptions
@@ -33,7 +33,17 @@ class Images(Protocol):
     async def tag(self, ref: str, name: str, tag: str) -> None: ...
     async def commit_layer(self, key: str, *, move: bool = False) -> LayerRef | None: ...
     async def create_from_layers(
-        self, config: Json, parent: Image | None, layers: Sequence[LayerRef], **about: Any
+        self,
+        config: Json,
+        parent: Image | None,
+        layers: Sequence[LayerRef],
+        tags: Iterable[str] = (),
+        *,
+        created_by: str = "",
+        comment: str = "",
+        author: str = "",
+        container: str = "",
+        container_config: Json | None = None,
     ) -> Image: ...
 
 

@@ -31,7 +31,7 @@ function LogView({ row }: { row: ContainerDetail }) {
   const version = useSyncExternalStore(buffer.subscribe, buffer.snapshot)
   const [state, setState] = useState<StreamState>({ kind: 'connecting' })
   const [round, setRound] = useState(0)
-  const [options, setOptions] = useState({ timestamps: true, wrap: false, announce: false })
+  const [options, setOptions] = useState({ timestamps: true, wrap: matchMedia('(max-width: 640px)').matches, announce: false })
   /** The number of the last line shown while paused. */
   const [pausedAt, setPausedAt] = useState<number | null>(null)
   const [words, setWords] = useState('')

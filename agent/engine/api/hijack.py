@@ -7,6 +7,7 @@ read are all ordinary here. A client must read the head before it sends: aiohttp
 
 import asyncio
 import contextlib
+import select
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._received = bytearray()
         self._ended = self._paused = False
+        self._hangup: select.epoll | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -52,12 +54,27 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The client will send no more and goes on reading: keep the transport open."""
+        """The client will send no more: keep the transport open, for it may go on reading, or be gone."""
         self._ended = True
         self._readable.set()
+        self._watch_for_hangup()
         return True
 
+    def _watch_for_hangup(self) -> None:
+        """A half-closed socket and one whose peer has gone both read as ended; only the hang-up tells them apart, and
+        the loop does not look for it. An epoll of its own that asks for nothing else becomes readable with it.
+        """
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        if descriptor < 0 or self._hangup is not None:
+            return
+        self._hangup = select.epoll()
+        self._hangup.register(descriptor, 0)
+        asyncio.get_running_loop().add_reader(self._hangup, self._transport.abort)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._hangup is not None:
+            asyncio.get_running_loop().remove_reader(self._hangup)
+            self._hangup.close()
         self._ended = True
         self.gone.set()
         self._readable.set()

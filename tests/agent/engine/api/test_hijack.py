@@ -1,6 +1,7 @@
 """Raw connections: both heads, early bytes, half-close, the end, and a client that does not read or goes away."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from agent.engine.api import server
-from agent.engine.api.hijack import RAW, Hijack, content_type
+from agent.engine.api.hijack import RAW, Hijack, content_type, until_gone
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
 ended: list[str] = []
@@ -104,6 +105,29 @@ async def test_a_client_that_goes_away(tmp_path: Path) -> None:
         writer.transport.abort()
         await asyncio.sleep(0.2)
     assert len(ended) == 1
+
+
+async def test_a_client_that_goes_away_while_we_are_silent_is_noticed(tmp_path: Path) -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        hijack = Hijack(request, RAW)
+        async with hijack as connection:
+            await until_gone(connection, asyncio.sleep(60))
+            ended.append("noticed")
+        return hijack.answer
+
+    ended.clear()
+    runner = await server.listen(server.application([web.post("/silent", silent)]), tmp_path / "s")
+    before = len(os.listdir("/proc/self/fd"))
+    reader, writer = await _open(tmp_path / "s", _post("/silent", UPGRADE))
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write_eof()
+    await asyncio.sleep(0.1)
+    assert ended == []
+    writer.close()
+    await asyncio.sleep(0.1)
+    assert ended == ["noticed"]
+    assert len(os.listdir("/proc/self/fd")) == before
+    await runner.cleanup()
 
 
 async def test_a_client_that_does_not_read_holds_up_its_writer_in_bounded_memory(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from agent.engine.networks import ports, requests
 from agent.engine.networks.requests import SandboxRequest
 from agent.engine.state.lookup import resolve
 from agent.engine.state.records import ContainerRecord, MountPoint
+from agent.engine.storage.faults import kernel_errors
 
 Json = dict[str, Any]
 
@@ -121,12 +122,20 @@ async def create(
         )
     # From here on the name is ours: no await lies between the look and the reservation.
     ops.containers.names[name] = container_id
+    with kernel_errors(f"making container {name}"):
+        record = await _make(ops, record)
+    ops.tell(record, "create")
+    return record, warnings
+
+
+async def _make(ops: Ops, record: ContainerRecord) -> ContainerRecord:
+    name, container_id = record.name, record.id
     async with contextlib.AsyncExitStack() as undo:
         undo.callback(_give_back, ops, name, container_id)
         intent = await ops.journal.begin("create", container_id, {"volumes": _anonymous(record)})
         undo.push_async_callback(ops.journal.done, intent)
         failpoint("create.begun")
-        await ops.snapshots.prepare(container_id, image.chain_id)
+        await ops.snapshots.prepare(container_id, record.chain_id)
         undo.push_async_callback(ops.snapshots.remove, container_id)
         ops.paths.container(container_id).mkdir(mode=0o700, parents=True, exist_ok=True)
         undo.callback(_remove_directory, ops, container_id)
@@ -135,8 +144,7 @@ async def create(
         await ops.containers.save(record, also=[ops.journal.closing(intent)])
         failpoint("create.saved")
         undo.pop_all()
-    ops.tell(record, "create")
-    return record, warnings
+    return record
 
 
 def _anonymous(record: ContainerRecord) -> list[str]:

@@ -84,7 +84,7 @@ async def finish(
         await _vanish(ops, ended)
         return ended
     ops.cleanups[record.id] = ops.spawn(clean(ops, record.id), f"clean {record.id[:12]}")
-    saved = await ops.containers.save(ended)
+    saved = await ops.containers.save(ended, vital=True)
     failpoint("exit.saved")
     ops.waits.exited(record.id, Ended(end.code))
     if again:
@@ -147,7 +147,7 @@ async def cancel_restart(ops: Ops, record: ContainerRecord) -> ContainerRecord:
     if task is not None:
         task.cancel()
     if record.state.status is Status.RESTARTING:
-        return await ops.containers.save(record.with_state(status=Status.EXITED))
+        return await ops.containers.save(record.with_state(status=Status.EXITED), vital=True)
     return record
 
 

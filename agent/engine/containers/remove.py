@@ -46,7 +46,7 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     """Take the record away and tell; the files follow. The caller holds the container's lock."""
     anonymous = [point.name for point in record.mounts if point.anonymous] if volumes else []
     intent = await ops.journal.begin(
-        "remove", record.id, {"volumes": anonymous}, also=[ops.containers.dropping(record.id)]
+        "remove", record.id, {"volumes": anonymous}, also=[ops.containers.dropping(record.id)], vital=True
     )
     failpoint("remove.begun")
     ops.containers.forget(record.id)

@@ -17,12 +17,13 @@ import msgspec
 
 from agent.engine.containers import exited, failures, prepare
 from agent.engine.containers.ops import Ops
-from agent.engine.errors import Conflict, EngineError, NotModified, System
+from agent.engine.errors import Conflict, EngineError, NotModified
 from agent.engine.kernel import files
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.runtime.base import Launch, Processes, RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Health, State, Status
+from agent.engine.storage.faults import translated
 
 PROCESSES = "processes"
 """File in the bundle with the pids of the run: what recovery adopts."""
@@ -64,7 +65,7 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
             sandbox, processes = await _run(ops, record, undo)
             undo.pop_all()
     except (EngineError, OSError) as error:
-        known = error if isinstance(error, EngineError) else System(str(error))
+        known = error if isinstance(error, EngineError) else translated(error, f"starting container {record.name}")
         failure = failures.translated(known, record.path, ops.runtime.name)
         await _failed(ops, record, failure, closing)
         raise failure.error from error
@@ -188,6 +189,6 @@ async def _failed(ops: Ops, record: ContainerRecord, failure: failures.Failure, 
         return
     status = Status.CREATED if not current.state.started_ns else Status.EXITED
     changed = current.with_state(status=status, pid=0, error=str(failure.error), exit_code=failure.code)
-    await ops.containers.save(changed, also=[closing])
+    await ops.containers.save(changed, also=[closing], vital=True)
     if record.auto_remove:
         ops.spawn(exited.remove_by_itself(ops, record.id), f"remove {record.id[:12]}")

@@ -46,7 +46,7 @@ async def _thaw(ops: Ops, record: ContainerRecord) -> ContainerRecord:
     if record.state.status is not Status.PAUSED:
         return record
     await ops.runtime.resume(record.id)
-    return await ops.containers.save(record.with_state(status=Status.RUNNING))
+    return await ops.containers.save(record.with_state(status=Status.RUNNING), vital=True)
 
 
 async def stop(ops: Ops, record: ContainerRecord, timeout: int | None, wanted: str) -> ContainerRecord:
@@ -83,7 +83,7 @@ def _seconds(ops: Ops, record: ContainerRecord, timeout: int | None) -> float | 
 async def _mark(ops: Ops, record: ContainerRecord) -> ContainerRecord:
     if record.stopped_by_hand:
         return record
-    return await ops.containers.save(msgspec.structs.replace(record, stopped_by_hand=True))
+    return await ops.containers.save(msgspec.structs.replace(record, stopped_by_hand=True), vital=True)
 
 
 async def _end(

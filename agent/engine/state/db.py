@@ -10,19 +10,31 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.engine.errors import EngineError, NoSpace, System
 from agent.engine.state.migrations import migrate
+from agent.engine.state.reserve import Reserve
 
 Statement = tuple[str, tuple[Any, ...]]
-_Item = tuple[Sequence[Statement], asyncio.AbstractEventLoop, "asyncio.Future[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    statements: Sequence[Statement]
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[None]"
+    vital: bool
+
+    def settle(self, outcome: EngineError | None) -> None:
+        self.loop.call_soon_threadsafe(_settle, self.future, outcome)
 
 
 def _translated(error: sqlite3.Error) -> EngineError:
     if "full" in str(error):
-        return NoSpace(f"the state could not be written: {error}; free space on the data root's disk")
+        return NoSpace(f"no space left on device: {error}; free space on the data root's disk")
     return System(f"the state could not be written: {error}")
 
 
@@ -42,6 +54,8 @@ class Database:
             migrate(self._connection)
         except sqlite3.Error as error:
             raise System(f"{path} cannot be opened: {error}") from error
+        self._reserve = Reserve(path.parent / "reserve")
+        self._reserve.have()
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._thread.start()
@@ -50,8 +64,12 @@ class Database:
         """All rows. For start-up: it blocks, and must not run beside a write."""
         return self._connection.execute(statement, parameters).fetchall()
 
-    async def write(self, statements: Sequence[Statement]) -> None:
+    async def write(self, statements: Sequence[Statement], *, vital: bool = False) -> None:
         """Commit these statements, all or none of them, and return when they are on the disk.
+
+        Args:
+            statements: each with its parameters.
+            vital: part of stopping or removing: may use the reserve of a full disk.
 
         Raises:
             NoSpace: the disk is full; nothing was written.
@@ -59,7 +77,7 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._queue.put((statements, loop, future))
+        self._queue.put(_Item(statements, loop, future, vital))
         # Shielded: the commit goes on when the caller is cancelled, so memory and disk stay one.
         await asyncio.shield(future)
 
@@ -87,17 +105,30 @@ class Database:
                 self._commit(batch)
 
     def _commit(self, batch: list[_Item]) -> None:
-        outcomes: list[EngineError | None] = []
+        if not self._reserve.have():
+            for item in batch:
+                if not item.vital:
+                    item.settle(NoSpace("no space left on device: free space on the data root's disk"))
+            batch = [item for item in batch if item.vital]
+        outcomes = self._transaction(batch)
+        full = [item for item, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, NoSpace)]
+        if any(item.vital for item in full) and self._reserve.give_up():
+            vital = [item for item in full if item.vital]
+            again = dict(zip((id(item) for item in vital), self._transaction(vital), strict=True))
+            outcomes = [again.get(id(item), outcome) for item, outcome in zip(batch, outcomes, strict=True)]
+        for item, outcome in zip(batch, outcomes, strict=True):
+            item.settle(outcome)
+
+    def _transaction(self, batch: Sequence[_Item]) -> list[EngineError | None]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._apply(statements) for statements, _, _ in batch]
+            outcomes = [self._apply(item.statements) for item in batch]
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            outcomes = [_translated(error)] * len(batch)
-        for (_, loop, future), outcome in zip(batch, outcomes, strict=True):
-            loop.call_soon_threadsafe(_settle, future, outcome)
+            return [_translated(error)] * len(batch)
+        return outcomes
 
     def _apply(self, statements: Sequence[Statement]) -> EngineError | None:
         self._connection.execute("SAVEPOINT item")

@@ -44,16 +44,22 @@ class Journal:
         ]
 
     async def begin(
-        self, operation: str, subject: str, detail: dict[str, Any] | None = None, also: Sequence[Statement] = ()
+        self,
+        operation: str,
+        subject: str,
+        detail: dict[str, Any] | None = None,
+        also: Sequence[Statement] = (),
+        *,
+        vital: bool = False,
     ) -> Intent:
-        """Record the intent, durably, before its first effect.
+        """Record the intent, durably, before its first effect. For ``vital`` see ``Database.write``.
 
         Raises:
             NoSpace, System: not recorded: do nothing.
         """
         intent = Intent(str(uuid_utils.uuid7()), operation, subject, detail or {})
         row = (intent.id, operation, subject, json.dumps(intent.detail), "[]", time.time_ns())
-        await self._database.write([("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", row), *also])
+        await self._database.write([("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", row), *also], vital=vital)
         return intent
 
     async def step(self, intent: Intent, name: str) -> None:
@@ -65,7 +71,7 @@ class Journal:
 
     async def done(self, intent: Intent) -> None:
         """Close the intent by itself."""
-        await self._database.write([self.closing(intent)])
+        await self._database.write([self.closing(intent)], vital=True)
 
     @staticmethod
     def closing(intent: Intent) -> Statement:

@@ -70,8 +70,8 @@ class Repository(Generic[R]):
             raise NotFound(f"No such {self.kind}: {id_}")
         return record
 
-    async def save(self, record: R, also: Sequence[Statement] = ()) -> R:
-        """Store a record, with other statements in the same transaction if given.
+    async def save(self, record: R, also: Sequence[Statement] = (), *, vital: bool = False) -> R:
+        """Store a record, with other statements in the same transaction if given. For ``vital`` see ``Database.write``.
 
         Raises:
             NoSpace, System: not written; memory has the old record again.
@@ -79,7 +79,7 @@ class Repository(Generic[R]):
         old = self._records.get(record.id)
         self._place(record.id, record)
         try:
-            await self._database.write([self.put(record), *also])
+            await self._database.write([self.put(record), *also], vital=vital)
         except EngineError:
             if self._records.get(record.id) is record:
                 self._place(record.id, old)
@@ -98,7 +98,7 @@ class Repository(Generic[R]):
     async def delete(self, id_: str, also: Sequence[Statement] = ()) -> None:
         """Forget a record; one that is gone already is fine."""
         self._place(id_, None)
-        await self._database.write([(DROP, (self.kind, id_)), *also])
+        await self._database.write([(DROP, (self.kind, id_)), *also], vital=True)
 
     def hold(self, record: R) -> None:
         """Take into memory what a transaction of the caller's has stored by ``put``."""

@@ -1,5 +1,6 @@
 """What allauth may do here: sign people in, no faster than throttle.py allows; nobody signs up by themselves."""
 
+import hashlib
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from controlplane.accounts import throttle
 from controlplane.accounts.authentication import remote_address
 from controlplane.audit.services import entry_add
+from controlplane.common import bus
 from controlplane.common.access import Actor
 from controlplane.common.problems import problem, response
 from controlplane.common.views import Note
@@ -21,6 +23,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Accounts are made by an administrator."""
         return False
+
+    def logout(self, request: HttpRequest) -> None:
+        """End the session, and at once the sockets that were opened with it."""
+        session_key = request.session.session_key or ""
+        super().logout(request)
+        bus.publish(bus.SIGNED_OUT, session=hashlib.sha256(session_key.encode()).hexdigest())
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Look at a password, if this name and network have a try left; every look is in the trail.

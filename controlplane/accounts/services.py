@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from controlplane.accounts import tokens
 from controlplane.accounts.models import ApiToken, Grant, Role, User
-from controlplane.common import rights
+from controlplane.common import bus, rights
 from controlplane.common.access import Access
 from controlplane.common.errors import Conflict, Denied, NotFound, invalid_field
 
@@ -106,6 +106,8 @@ def token_delete(*, user: User, token_id: uuid.UUID) -> ApiToken:
     if token is None:
         raise NotFound("No such token")
     ApiToken.objects.filter(pk=token.pk).delete()
+    # sockets that were opened with it look again
+    bus.publish_on_commit(bus.RIGHTS_CHANGED, user_id=str(user.pk))
     return token
 
 

@@ -84,8 +84,9 @@ def order_create(
             retry_of=retry_of,
             not_after=ends,
         )
-        ring_on_commit(host.pk, order.pk)
+        # told before the host is rung: it may have begun before the next line runs
         _hint(order)
+        ring_on_commit(host.pk, order.pk)
     return order
 
 

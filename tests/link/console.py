@@ -17,7 +17,6 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
-from django.db import transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from controlplane.accounts.models import Grant, User  # noqa: E402
@@ -26,10 +25,11 @@ from controlplane.audit.models import Entry  # noqa: E402
 from controlplane.common import bus, hints  # noqa: E402
 from controlplane.common.access import SYSTEM  # noqa: E402
 from controlplane.containers.models import Container  # noqa: E402
+from controlplane.fleet import services as fleet  # noqa: E402
 from controlplane.hosts import server_key  # noqa: E402
-from controlplane.hosts.models import Enrolment, EnrolmentAttempt, Event, Host, HostState  # noqa: E402
+from controlplane.hosts.models import Enrolment, EnrolmentAttempt, Event, Host  # noqa: E402
 from controlplane.orders.models import Order  # noqa: E402
-from controlplane.orders.services import host_orders_end, order_cancel, order_create  # noqa: E402
+from controlplane.orders.services import order_cancel, order_create  # noqa: E402
 from controlplane.orders.signing import sealed  # noqa: E402
 
 
@@ -106,11 +106,7 @@ def cancel(order_id: str) -> str:
 
 
 def revoke(name: str) -> None:
-    with transaction.atomic():
-        row = Host.objects.get(name=name)
-        Host.objects.filter(pk=row.pk).update(state=HostState.REVOKED, public_key="")
-        host_orders_end(host=row)
-        bus.publish_on_commit(bus.HOST_REVOKED, host_id=str(row.pk))
+    fleet.revoke(host=Host.objects.get(name=name), reason="test")
 
 
 def user(name: str, role: str) -> dict[str, str]:

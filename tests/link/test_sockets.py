@@ -6,6 +6,7 @@ import json
 import struct
 
 import pytest
+import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
@@ -79,6 +80,20 @@ async def test_w2_signing_out_closes_sockets(stack: Stack) -> None:
     async with await open_socket(stack, "/ws/events", user) as socket:
         await until(socket, "hello")
         stack.do("sign_out", user["session"])
+        assert await closing(socket, 5) == 4401
+
+
+async def test_w2_signing_out_by_the_api_closes_sockets(stack: Stack) -> None:
+    user = stack.do("user", "leaver-2", "viewer")
+    page = requests.Session()
+    page.cookies.set("sessionid", user["session"])
+    path = f"{stack.url}/api/auth/browser/v1/auth/session"
+    assert (await asyncio.to_thread(page.get, path)).status_code == 200
+    async with await open_socket(stack, "/ws/events", user) as socket:
+        await until(socket, "hello")
+        headers = {"X-CSRFToken": page.cookies.get("csrftoken") or "", "Referer": stack.url}
+        gone = await asyncio.to_thread(page.delete, path, headers=headers)
+        assert gone.status_code == 401, gone.text
         assert await closing(socket, 5) == 4401
 
 

@@ -63,9 +63,13 @@ async def build(work: Work) -> Result:
     headers = {"Content-Type": "application/x-tar"}
     if registry := work.grants.get("registry_auth"):
         headers["X-Registry-Config"] = _encoded({str(registry.get("serveraddress") or ""): registry})
-    last = await _stream(
-        work, "POST", "/build", query={**query, "t": tags, "forcerm": 1}, headers=headers, body=_file(context)
-    )
+    try:
+        last = await _stream(
+            work, "POST", "/build", query={**query, "t": tags, "forcerm": 1}, headers=headers, body=_file(context)
+        )
+    finally:
+        # another try fetches it anew
+        context.unlink(missing_ok=True)
     image = str((last.get("aux") or {}).get("ID") or "")
     return {"image_id": image or (await _labelled(work) or {}).get("image_id", ""), "tags": tags}
 

@@ -76,10 +76,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             end = pattern.find("]", at + 2)
             if end < 0:
                 raise Invalid(f"syntax error in pattern: {pattern}")
-            inner = pattern[at + 1 : end]
-            negated = inner[:1] in ("^", "!")
-            body = re.sub(r"([\\\[\]^&~|])", r"\\\1", inner[1:] if negated else inner)
-            out += f"(?!/)[{'^' if negated else ''}{body}]"
+            out += _bracket(pattern[at + 1 : end])
             at = end
         elif char == "\\" and at + 1 < len(pattern):
             at += 1
@@ -88,3 +85,17 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             out += re.escape(char)
         at += 1
     return re.compile(out, re.DOTALL)
+
+
+def _bracket(inner: str) -> str:
+    """A bracket's characters and ranges; a range that runs backwards matches nothing."""
+    negated = inner[:1] in ("^", "!")
+    inner = inner[1:] if negated else inner
+    body = ""
+    for one, last in re.findall(r"(\\.|[^\\])(?:-(\\.|[^\\]))?", inner, re.DOTALL):
+        first, end = one[-1], (last or one)[-1]
+        if first <= end:
+            body += re.escape(first) if first == end else f"{re.escape(first)}-{re.escape(end)}"
+    if not body:
+        return "[^/]" if negated else "(?!)"
+    return f"(?!/)[{'^' if negated else ''}{body}]"

@@ -105,7 +105,11 @@ ALLOWED = {
 
 def _fields(text: str) -> list[tuple[str, str]]:
     found = []
-    for field in next(csv.reader([text]), []):
+    try:
+        fields = next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise Invalid(f"failed to parse csv mounts: {error}") from None
+    for field in fields:
         key, equals, value = field.partition("=")
         key = key.lower()
         if not equals and key not in ("readonly", "ro", "readwrite", "rw", "required"):

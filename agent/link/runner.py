@@ -90,7 +90,7 @@ class Runner:
             self._report.ended(entry.order_id, entry.outcome)
 
     async def fetched(self, item: Mapping[str, Any]) -> None:
-        """One order as the control plane handed it out: `{sealed, grants}`."""
+        """One order as the control plane handed it out: `{sealed, grants, cancel}`."""
         sealed, grants = item.get("sealed"), item.get("grants")
         try:
             envelope = unseal(sealed if isinstance(sealed, dict) else {}, verify=self._verify)
@@ -111,6 +111,8 @@ class Runner:
         if entry.begun_at is None:
             self._report.taken(entry.order_id)
         self._enqueue(entry)
+        if item.get("cancel") is True:
+            await self.cancel(entry.order_id)
 
     async def cancel(self, order_id: str) -> None:
         """Drop an order that was not begun; one that was goes on, and its end is the answer."""

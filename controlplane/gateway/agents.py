@@ -202,6 +202,7 @@ class AgentLinks:
                 message = await receive()
             if message["type"] == "websocket.disconnect":
                 raise _Closed
+            connection.heard_at = time.monotonic()
             if (data := message.get("bytes")) is not None:
                 connection.session.feed(data)
             else:
@@ -221,7 +222,8 @@ class AgentLinks:
     async def _beat(self, connection: AgentConnection, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
-            seq = await database_sync_to_async(presence.host_seen)(connection.host_id, connection.epoch)
+            heard = time.monotonic() - connection.heard_at < versions.HEARTBEAT_SECONDS
+            seq = await database_sync_to_async(presence.host_seen)(connection.host_id, connection.epoch, heard=heard)
             if seq is None:
                 connection.close(UNKNOWN, "this host was revoked, or is connected elsewhere")
                 return

@@ -22,6 +22,7 @@ class AgentConnection:
     boot_id: str
     session: Session
     send_text: Callable[[str], Awaitable[None]]
+    heard_at: float = 0.0
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     why: tuple[int, str] = (1000, "")
 

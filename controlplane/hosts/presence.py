@@ -98,12 +98,17 @@ def report_refused(host_id: uuid.UUID, kind: str, code: str, about: str) -> None
     _audit(host, "agent.report", refused=code, kind=kind, about=about[:200])
 
 
-def host_seen(host_id: uuid.UUID, epoch: int) -> int | None:
-    """The connection lives. Returns the host's highest order number, None when the connection counts no more."""
-    now = timezone.now()
+def host_seen(host_id: uuid.UUID, epoch: int, *, heard: bool) -> int | None:
+    """The connection is open. Returns the host's highest order number, None when the connection counts no more.
+
+    Args:
+        heard: whether the host has said anything of late; an open connection alone is no sign of life.
+    """
     with transaction.atomic():
         row = Host.objects.filter(pk=host_id, epoch=epoch).exclude(state=HostState.REVOKED)
-        if not row.update(last_seen_at=now):
+        if not heard:
+            return row.values_list("seq", flat=True).first()
+        if not row.update(last_seen_at=timezone.now()):
             return None
         if row.filter(state=HostState.STALE).update(state=HostState.ONLINE, version=F("version") + 1):
             _changed(host_id, "online")

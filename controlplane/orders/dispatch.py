@@ -45,7 +45,12 @@ def orders_to_send(host_id: uuid.UUID, after: int) -> tuple[list[dict[str, Any]]
         taken: list[Order] = []
         size = 0
         for order in rows[:_AT_ONCE]:
-            item = {"sealed": sealed(order), "grants": grants_for(order)}
+            item = {
+                "sealed": sealed(order),
+                "grants": grants_for(order),
+                # asked for while the host was away, or lost on the bus
+                "cancel": order.cancel_asked_at is not None,
+            }
             size += len(json.dumps(item))
             if items and size > _BYTES:
                 break

@@ -55,6 +55,10 @@ def set_host(name: str, **fields: Any) -> None:
     Host.objects.filter(name=name).update(**fields)
 
 
+def silent_for(name: str, seconds: float) -> None:
+    Host.objects.filter(name=name).update(last_seen_at=timezone.now() - timedelta(seconds=seconds))
+
+
 def order(name: str, op: str, args: dict[str, Any], seconds: float = 600, ring: bool = True) -> str:
     """An order, as a service makes it; `ring=False` keeps the doorbell silent."""
     from controlplane.orders import services

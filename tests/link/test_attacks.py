@@ -203,3 +203,12 @@ async def test_e6_nonsense_inside_a_report_breaks_nothing(
 ) -> None:
     answer = await rogue.answer_to(await rogue.say(kind, **fields))
     assert answer["type"] in {"ack", "refuse"}
+
+
+async def test_a_silent_host_is_stale_then_offline_and_comes_back(stack: Stack, rogue: Rogue, name: str) -> None:
+    for age, state in ((31, "stale"), (46, "offline")):
+        stack.do("silent_for", name, age)
+        stack.do("run_task", "hosts.sweep_presence")
+        assert stack.do("host", name)["state"] == state
+    async with Rogue(stack.state(name)):
+        assert stack.do("host", name)["state"] == "online"

@@ -179,6 +179,13 @@ async def test_a_cancelled_order_has_no_effect(bench: Bench) -> None:
     assert bench.engine.calls == ["POST /containers/c1/stop"]
 
 
+async def test_a_cancel_that_was_missed_comes_with_the_order(bench: Bench) -> None:
+    await bench.runner.fetched(item("container.stop", STOP) | {"cancel": True})
+    await bench.runner.idle()
+    assert [end.state for _, end in bench.said.ends] == ["cancelled"]
+    assert bench.engine.calls == []
+
+
 async def test_an_order_whose_turn_comes_too_late_expires(bench: Bench) -> None:
     await bench.book.take(Envelope("o1", "h", 1, "container.stop", STOP, 1000.0))
     bench.now = 2000.0

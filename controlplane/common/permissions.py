@@ -23,7 +23,7 @@ class HasRight(BasePermission):
         Raises:
             Unauthenticated, Denied: with what is missing.
         """
-        operation = getattr(view, "operations", {}).get(request.method)
+        operation = getattr(view, "operations", {}).get("GET" if request.method == "HEAD" else request.method)
         if operation is None:
             return False
         if operation.right == PUBLIC:

@@ -86,6 +86,11 @@ class Trail(Protocol):
         ...
 
 
+def method_of(request: Any) -> str:
+    """The method whose operation a request is: HEAD is GET without its body."""
+    return "GET" if request.method == "HEAD" else str(request.method)
+
+
 class ApiView(APIView):
     """A REST view whose methods are in `operations`."""
 
@@ -95,7 +100,7 @@ class ApiView(APIView):
     @property
     def operation(self) -> Operation:
         """The operation of this request."""
-        return self.operations[cast("str", self.request.method)]
+        return self.operations[method_of(self.request)]
 
     @property
     def access(self) -> Access:
@@ -161,7 +166,7 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who, how often, whether, and with what parameters."""
-        if request.method not in self.operations and request.method != "OPTIONS":
+        if method_of(request) not in self.operations:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
         if isinstance(request.auth, Access) and request.auth.token_id:
@@ -183,7 +188,7 @@ class ApiView(APIView):
         self.http_method_not_allowed(request)
 
     def _handler(self) -> Callable[..., Response]:
-        return cast("Callable[..., Response]", getattr(self, cast("str", self.request.method).lower()))
+        return cast("Callable[..., Response]", getattr(self, method_of(self.request).lower()))
 
     def _run(self, action: Callable[[], Response]) -> Response:
         if self.request.method in SAFE or not isinstance(self.request.auth, Access):
@@ -206,7 +211,7 @@ class ApiView(APIView):
     def _refused(self, error: Exception) -> None:
         """One row for a refused action, written after its transaction was rolled back."""
         auth = getattr(self.request, "_auth", None)
-        operation = self.operations.get(cast("str", self.request.method))
+        operation = self.operations.get(method_of(self.request))
         if operation is None or not operation.action or not isinstance(auth, Access):
             return
         refusal = as_refusal(error)

@@ -47,9 +47,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "controlplane.common.middleware.request_id",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
 # --- files of the dashboard -------------------------------------------------------------------------------------------
 FRONTEND_DIST = installation.PROJECT / "frontend" / "dist"
 STATIC_URL = "/static/"
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/assets/.+$"  # Vite puts a hash into their names
 WHITENOISE_ROOT = FRONTEND_DIST if FRONTEND_DIST.is_dir() else None
 
 LOGGING_CONFIG = "logging.config.dictConfig"

@@ -1,5 +1,6 @@
 """Sign-in: session and CSRF, tokens, and never both; no faster than the throttle allows."""
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -124,3 +125,21 @@ def test_two_hundred_at_once_get_five_looks() -> None:
     assert found.count(400) == 5
     assert found.count(429) == 195
     assert looks.call_count == 5
+
+
+@pytest.mark.django_db
+def test_signing_out_and_revoking_are_told_to_every_process(
+    owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    client = Client()
+    sign_in(client, "ada", cast.PASSWORD)
+    session = hashlib.sha256(client.session.session_key.encode()).hexdigest()
+    with patch("controlplane.common.bus.publish") as told:
+        with django_capture_on_commit_callbacks(execute=True):
+            client.delete("/api/auth/browser/v1/auth/session")
+        told.assert_called_once_with("signed_out", session=session)
+        api = cast.Api(owner)
+        token = api("GET", "tokens/").data["results"][0]["id"]
+        with django_capture_on_commit_callbacks(execute=True):
+            api("DELETE", f"tokens/{token}/")
+        told.assert_called_with("rights.changed", user_id=str(owner.pk))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from controlplane.accounts.models import User
 from controlplane.audit.models import Entry
@@ -105,3 +105,12 @@ def test_logs_hide_secrets_by_name_and_by_shape() -> None:
     assert "b" * 43 not in text
     assert '"x"' not in text
     assert '"y"' not in text
+
+
+def test_the_command(api: cast.Api, host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    api("POST", f"hosts/{host.pk}/refresh/")
+    call_command("verify_audit")
+    assert "whole: 1 rows" in capsys.readouterr().out
+    Entry.objects.update(action="nothing")
+    with pytest.raises(CommandError):
+        call_command("verify_audit")

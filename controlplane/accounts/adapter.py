@@ -24,6 +24,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Accounts are made by an administrator."""
         return False
 
+    def logout(self, request: HttpRequest) -> None:
+        """End the session, and at once the sockets that were opened with it."""
+        session_key = request.session.session_key or ""
+        super().logout(request)
+        bus.publish(bus.SIGNED_OUT, session=hashlib.sha256(session_key.encode()).hexdigest())
+
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Look at a password, if this name and network have a try left; every look is in the trail.
 

@@ -114,7 +114,7 @@ def _stop_and_remove(page: Page, name: str) -> None:
     dialog.get_by_role("button", name="Remove", exact=True).click()
     page.goto("/containers")
     expect(page.get_by_role("heading", level=1, name="Containers")).to_be_visible()
-    expect(page.get_by_role("status").filter(has_text=re.compile("containers?$")).first).to_be_visible()
+    expect(page.get_by_role("status", name=re.compile(r"^\d+ containers?$")).first).to_be_visible()
     expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0, timeout=15 * SECONDS)
 
 

@@ -17,6 +17,7 @@ from agent.engine.build.stages import Images, Snapshots, Sources
 from agent.engine.errors import Invalid, NotFound
 from agent.engine.images import configs, reference
 from agent.engine.state.locks import Locks
+from agent.engine.storage.snapshots import usage
 
 
 class BuildService:
@@ -58,6 +59,14 @@ class BuildService:
         for key in snapshots:
             if key.startswith("build-"):
                 await self._snapshots.remove(key)
+
+    async def prune(self) -> tuple[list[str], int]:
+        """Remove the folders of ``RUN --mount=type=cache``; a RUN that has one mounted keeps it to its end.
+
+        Returns:
+            Their names, and bytes freed.
+        """
+        return await asyncio.to_thread(_emptied, self._caches, self._tmp)
 
     async def build(self, chunks: AsyncIterable[bytes], options: BuildOptions, report: Report) -> None:
         """Build, report as dockerd does, and give the image its names.
@@ -103,3 +112,14 @@ class BuildService:
             await self._images.tag(image.id, full.familiar_name, full.tag)
             shown.append(full.familiar)
         output.built(image.id, shown)
+
+
+def _emptied(caches: Path, tmp: Path) -> tuple[list[str], int]:
+    names, freed = [], 0
+    for folder in sorted(caches.iterdir()) if caches.is_dir() else ():
+        trash = tmp / f"build-{folder.name}"
+        folder.rename(trash)
+        names.append(folder.name)
+        freed += usage(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+    return names, freed

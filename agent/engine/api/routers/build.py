@@ -33,6 +33,7 @@ class Backend(Protocol):
     """What these routes need of ``BuildService``."""
 
     async def build(self, chunks: AsyncIterable[bytes], options: BuildOptions, report: Report) -> None: ...
+    async def prune(self) -> tuple[list[str], int]: ...
 
 
 def routes(backend: Backend) -> list[web.RouteDef]:
@@ -68,8 +69,9 @@ class _Handlers:
         return empty(204)
 
     async def prune(self, request: web.Request) -> web.Response:
-        """The cache is the images themselves: `image prune` empties it."""
-        return reply({"CachesDeleted": None, "SpaceReclaimed": 0})
+        """Folders of ``RUN --mount=type=cache``; the cache of steps is the images themselves."""
+        names, freed = await self._backend.prune()
+        return reply({"CachesDeleted": names or None, "SpaceReclaimed": freed})
 
 
 def options_of(request: web.Request) -> BuildOptions:

@@ -217,6 +217,13 @@ def test_b5_mounts(engine: RunningEngine, secret: Path) -> None:
     assert image(engine, "cat /seen") == "as sent"
 
 
+def test_prune_of_caches(engine: RunningEngine) -> None:
+    build(engine, "FROM busy\nRUN --mount=type=cache,target=/c echo kept > /c/f\n")
+    status, answer = engine.docker.api("POST", "/build/prune")
+    assert (status, len(answer["CachesDeleted"]) >= 1, answer["SpaceReclaimed"] >= 5) == (200, True, True)
+    assert engine.docker.api("POST", "/build/prune")[1] == {"CachesDeleted": None, "SpaceReclaimed": 0}
+
+
 def running(mark: str) -> bool:
     return subprocess.run(["pgrep", "-f", f"^sleep {mark}"], capture_output=True, check=False).returncode == 0
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from controlplane.common.lists import is_uuid
 from controlplane.registry.models import Blob, Reference, Upload
 from controlplane.registry.storage import BlobStorage
 
@@ -59,10 +60,14 @@ async def _strays(storage: BlobStorage, grace: datetime.timedelta) -> None:
     """Files that a crash left between the store and the records."""
     before = time.time() - grace.total_seconds()
     async for path, changed in storage.listing("blobs"):
-        blob_id = path.rpartition("/")[2]
-        if changed < before and not await Blob.objects.filter(pk=blob_id).aexists():
-            await storage.remove_blob(blob_id)
+        blob_id = path.rpartition("/")[2].partition("#")[0]
+        if not is_uuid(blob_id):
+            continue
+        if changed < before and ("#" in path or not await Blob.objects.filter(pk=blob_id).aexists()):
+            await storage.remove_parts([path])
     async for path, changed in storage.listing("uploads"):
         owner = path.split("/")[1]
-        if changed < before and not await Upload.objects.filter(pk=owner).aexists():
+        if not is_uuid(owner):
+            continue
+        if changed < before and ("#" in path or not await Upload.objects.filter(pk=owner).aexists()):
             await storage.remove_parts([path])

@@ -9,6 +9,7 @@ A part becomes visible under its name when it is whole: obstore writes beside it
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import secrets
@@ -114,13 +115,21 @@ class BlobStorage:
             await self._remove(path)
 
     async def _remove(self, path: str) -> None:
+        if self._root is not None and "#" in path:
+            # What obstore writes before it renames; it refuses such names itself.
+            (self._root / path).unlink(missing_ok=True)
+            return
         try:
             await obstore.delete_async(self._store, path)
         except FileNotFoundError:
             pass
 
     async def listing(self, prefix: str) -> AsyncIterator[tuple[str, float]]:
-        """Paths below a prefix with the time of their last change."""
+        """Paths below a prefix with the time of their last change; on disk also what a crash left half written."""
+        if self._root is not None:
+            for path, changed in await asyncio.to_thread(_files, self._root, prefix):
+                yield path, changed
+            return
         async for batch in obstore.list(self._store, prefix=prefix):
             for entry in batch:
                 yield entry["path"], entry["last_modified"].timestamp()
@@ -129,6 +138,16 @@ class BlobStorage:
         """Have a finished file survive a power cut: the rename is durable only with file and folder synced."""
         if self._root is not None:
             await asyncio.to_thread(_sync_file, self._root / path)
+
+
+def _files(root: Path, prefix: str) -> list[tuple[str, float]]:
+    found = []
+    for folder, _, names in os.walk(root / prefix):
+        for name in names:
+            path = Path(folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                found.append((str(path.relative_to(root)), path.stat().st_mtime))
+    return found
 
 
 def _sync_file(path: Path) -> None:

@@ -203,6 +203,8 @@ def test_r11_kill_in_the_middle_of_an_upload(registry: Server, wire: Client) -> 
     assert wire("GET", f"/v2/a/blobs/{digest_of(b'old layer')}").content == b"old layer"
     assert wire("GET", at).headers["Range"] == f"0-{len(b'whole chunk') - 1}"
     assert wire("PUT", at, params={"digest": digest_of(b"whole chunk, rest")}, data=b", rest").status_code == 201
+    collect(registry, "datetime.timedelta(seconds=-60)")
+    assert not [path for path in (registry.data / "registry" / "uploads").rglob("*") if path.is_file()]
 
 
 def test_r11_collector_beside_a_push(registry: Server, wire: Client) -> None:

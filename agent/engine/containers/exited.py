@@ -5,17 +5,15 @@ ignores the rest. The runtime's remains and the mount are taken away after every
 """
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
 import msgspec
 
-from agent.engine.containers import restarts
+from agent.engine.containers import remains, restarts
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import Ended
 from agent.engine.errors import EngineError
-from agent.engine.kernel import cgroups, files
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import Processes
 from agent.engine.runtime.exits import Exit
@@ -81,9 +79,9 @@ async def finish(
     await _let_go(ops, record)
     if record.auto_remove and restart and not again:
         # The layer and the rest go after the answer; the record and the name at once.
-        await _vanish(ops, ended)
+        await remains.forget(ops, ended, volumes=True)
         return ended
-    ops.cleanups[record.id] = ops.spawn(clean(ops, record.id), f"clean {record.id[:12]}")
+    ops.cleanups[record.id] = ops.spawn(remains.clean(ops, record.id), f"clean {record.id[:12]}")
     saved = await ops.containers.save(ended, vital=True)
     failpoint("exit.saved")
     ops.waits.exited(record.id, Ended(end.code))
@@ -103,30 +101,10 @@ async def _let_go(ops: Ops, record: ContainerRecord) -> None:
         log.warning("remains of %s: %s", record.name, error)
 
 
-async def clean(ops: Ops, container_id: str) -> None:
-    """Take away what the run leaves: the runtime's state, its cgroups, the mount."""
-    try:
-        with contextlib.suppress(EngineError):
-            await ops.runtime.delete(container_id)
-        await asyncio.to_thread(_remove_groups, ops, container_id)
-        await ops.snapshots.unmount(container_id)
-    finally:
-        if ops.cleanups.get(container_id) is asyncio.current_task():
-            del ops.cleanups[container_id]
-
-
-def _remove_groups(ops: Ops, container_id: str) -> None:
-    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/{container_id}", patience=1.0)
-    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
-    files.remove_tree(ops.paths.bundle(container_id))
-
-
 def schedule(ops: Ops, container_id: str, wait: float) -> None:
     """Start the container again after a while, unless somebody stops it first."""
 
     async def later() -> None:
-        from agent.engine.containers.start import start
-
         await asyncio.sleep(wait)
         async with ops.locks.hold(container_id):
             record = ops.containers.find(container_id)
@@ -134,7 +112,7 @@ def schedule(ops: Ops, container_id: str, wait: float) -> None:
                 return
             ops.restarts.pop(container_id, None)
             try:
-                await start(ops, record, by_hand=False)
+                await ops.start_again(ops, record)
             except EngineError as error:
                 log.warning("%s could not be restarted: %s", record.name, error)
 
@@ -156,13 +134,7 @@ async def remove_by_itself(ops: Ops, container_id: str) -> None:
     async with ops.locks.hold(container_id):
         record = ops.containers.find(container_id)
         if record is not None and not record.state.running:
-            await _vanish(ops, record)
-
-
-async def _vanish(ops: Ops, record: ContainerRecord) -> None:
-    from agent.engine.containers.remove import forget
-
-    await forget(ops, record, volumes=True)
+            await remains.forget(ops, record, volumes=True)
 
 
 def processes_of(record: ContainerRecord) -> Processes:

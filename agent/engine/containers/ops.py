@@ -79,6 +79,12 @@ class Volumes(Protocol):
     async def remove(self, name: str, *, force: bool = False) -> None: ...
 
 
+class StartAgain(Protocol):
+    """Starts a container whose restart policy says so."""
+
+    async def __call__(self, ops: "Ops", record: ContainerRecord, /) -> object: ...
+
+
 @dataclass(slots=True)
 class Ops:
     """Everything a verb needs. Verbs that change a container run under ``locks.hold(id)``."""
@@ -107,6 +113,8 @@ class Ops:
     """The back-off that the last restart waited for, by container id."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     closing: bool = False
+    start_again: "StartAgain" = field(init=False)
+    """A restart policy's start: set by the service, since a start watches for the end that leads here."""
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         """Work that outlives the request; waited for at shutdown, its failure logged."""

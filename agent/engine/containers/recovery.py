@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.containers import exited, remove, restarts
+from agent.engine.containers import exited, remains, remove, restarts
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.start import PROCESSES, start
 from agent.engine.errors import EngineError
@@ -54,7 +54,7 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     names = {entry.name for folder in (ops.paths.bundles, ops.paths.runtime) for entry in folder.iterdir()}
     names |= cgroups.children(ops.hierarchy, ops.config.cgroup) - {"conmon"}
     for name in names - known:
-        await exited.clean(ops, name)
+        await remains.clean(ops, name)
     for entry in list(ops.paths.snapshots.iterdir()):
         if entry.name not in known and (entry.name not in ops.containers):
             await ops.snapshots.remove(entry.name)
@@ -87,7 +87,7 @@ async def finish_intents(ops: Ops, intents: Sequence[Intent]) -> None:
     for intent in intents:
         log.info("finishing %s of %s", intent.operation, intent.subject[:12])
         if intent.operation == "remove" or (intent.operation == "create" and intent.subject not in ops.containers):
-            await remove.clear(ops, intent.subject, intent.detail.get("volumes") or [])
+            await remains.clear(ops, intent.subject, intent.detail.get("volumes") or [])
         await ops.journal.done(intent)
 
 
@@ -118,9 +118,9 @@ async def _settle(ops: Ops, record: ContainerRecord, end: Exit | None) -> None:
     elif record.state.status is Status.RESTARTING:
         exited.schedule(ops, record.id, restarts.FIRST)
     elif record.state.status in {Status.REMOVING, Status.DEAD}:
-        await remove.forget(ops, record, volumes=False)
+        await remains.forget(ops, record, volumes=False)
     elif record.auto_remove and record.state.started_ns:
-        await remove.forget(ops, record, volumes=True)
+        await remains.forget(ops, record, volumes=True)
     elif record.state.started_ns and restarts.at_engine_start(
         record.host_config["RestartPolicy"], was_running=False, by_hand=record.stopped_by_hand
     ):

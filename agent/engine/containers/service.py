@@ -19,6 +19,7 @@ class ContainerService:
 
     def __init__(self, ops: Ops) -> None:
         self.ops = ops
+        ops.start_again = start.start_again
 
     def lookup(self, ref: str) -> ContainerRecord:
         """The container that a client means: id, name, or the beginning of an id.

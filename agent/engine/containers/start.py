@@ -96,6 +96,11 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
     return running
 
 
+async def start_again(ops: Ops, record: ContainerRecord) -> ContainerRecord:
+    """Start for a restart policy. The caller holds the container's lock."""
+    return await start(ops, record, by_hand=False)
+
+
 async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStack) -> tuple[Sandbox, Processes]:
     sources: dict[str, Path] = {}
     rootfs, sandbox, _ = await _together(

@@ -1,0 +1,76 @@
+"""What a container leaves: after a run its mount, its cgroups and the runtime's state; after its removal nothing.
+
+All of it is taken away after the answer, by a task of the container's own that the next start waits for.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from agent.engine.containers.ops import Ops
+from agent.engine.containers.waits import Ended
+from agent.engine.errors import Conflict, EngineError
+from agent.engine.kernel import cgroups, files
+from agent.engine.kernel.failpoints import failpoint
+from agent.engine.state.journal import Intent
+from agent.engine.state.records import ContainerRecord
+
+log = logging.getLogger(__name__)
+
+
+async def clean(ops: Ops, container_id: str) -> None:
+    """Take away what the run leaves: the runtime's state, its cgroups, the mount."""
+    try:
+        with contextlib.suppress(EngineError):
+            await ops.runtime.delete(container_id)
+        await asyncio.to_thread(_remove_groups, ops, container_id)
+        await ops.snapshots.unmount(container_id)
+    finally:
+        if ops.cleanups.get(container_id) is asyncio.current_task():
+            del ops.cleanups[container_id]
+
+
+def _remove_groups(ops: Ops, container_id: str) -> None:
+    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/{container_id}", patience=1.0)
+    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
+    files.remove_tree(ops.paths.bundle(container_id))
+
+
+async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
+    """Take the record away and tell; the files follow. The caller holds the container's lock."""
+    anonymous = [point.name for point in record.mounts if point.anonymous] if volumes else []
+    intent = await ops.journal.begin(
+        "remove", record.id, {"volumes": anonymous}, also=[ops.containers.dropping(record.id)], vital=True
+    )
+    failpoint("remove.begun")
+    ops.containers.forget(record.id)
+    ops.delays.pop(record.id, None)
+    ops.tell(record, "destroy")
+    ops.waits.removed(record.id, Ended(record.state.exit_code))
+    ops.cleanups[record.id] = ops.spawn(
+        _take_away(ops, intent, ops.cleanups.get(record.id)), f"remove {record.id[:12]}"
+    )
+
+
+async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | None") -> None:
+    try:
+        if before is not None:
+            await asyncio.wait([before])
+        await clear(ops, intent.subject, intent.detail.get("volumes") or [])
+        failpoint("remove.cleared")
+        await ops.journal.done(intent)
+    finally:
+        ops.cleanups.pop(intent.subject, None)
+
+
+async def clear(ops: Ops, container_id: str, volumes: list[str]) -> None:
+    """Everything that a container without a record may have left. Idempotent: recovery calls it too."""
+    await clean(ops, container_id)
+    await ops.snapshots.remove(container_id)
+    await asyncio.to_thread(files.remove_tree, ops.paths.container(container_id))
+    for name in volumes:
+        with contextlib.suppress(Conflict):
+            try:
+                await ops.volumes.remove(name, force=True)
+            except EngineError as error:
+                log.warning("volume %s: %s", name, error)

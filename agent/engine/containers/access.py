@@ -96,6 +96,7 @@ class Access:
 
     def start(self) -> None:
         """Begin health checks and log rotation, once the records say what really runs."""
+        self.execs.adopt()
         self._tasks = [
             asyncio.create_task(self._health.run(self._running()), name="health"),
             asyncio.create_task(self._rotator.run(), name="log rotation"),

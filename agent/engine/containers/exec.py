@@ -13,12 +13,12 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.engine.containers import execio
+from agent.engine.containers import execfile, execio
 from agent.engine.containers.attach import Client, keys
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
@@ -70,6 +70,9 @@ class Exec:
     def command(self) -> str:
         """The command line as events show it."""
         return " ".join(self.argv)
+
+
+_KEPT = ("id", "container_id", "argv", "env", "user", "workdir", "tty", "privileged", "stdin", "stdout", "stderr")
 
 
 class ExecRuntime(Protocol):
@@ -193,19 +196,22 @@ class Execs:
         if record is not None:
             self._tell(record, exec_, "exec_die", exitCode=str(code))
 
-    @contextlib.asynccontextmanager
-    async def _prepared(self, exec_: Exec) -> AsyncIterator[tuple[ContainerRecord, Path]]:
+    async def _prepare(self, exec_: Exec) -> tuple[ContainerRecord, Path]:
+        """Mark it started, and write its process into a folder of its own; the caller removes that."""
         record = self._container(exec_)
         exec_.started = exec_.running = True
-        directory = self._directory / exec_.id[:16]
-        try:
-            process = await self._process_of(record, exec_)
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            files.write(directory / "process.json", json.dumps(process).encode())
-            exec_.pid_file = directory / "pid"
-            yield record, directory
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        process = await self._process_of(record, exec_)
+        directory = self._folder(exec_)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write(directory / "process.json", json.dumps(process).encode())
+        return record, directory
+
+    def _folder(self, exec_: Exec) -> Path:
+        # Short, for a socket in it must have a short path.
+        return self._directory / exec_.id[:16]
+
+    def _clear(self, exec_: Exec) -> None:
+        shutil.rmtree(self._folder(exec_), ignore_errors=True)
 
     async def run(self, exec_: Exec, client: Client, size: tuple[int, int] | None = None) -> None:
         """Run an exec with the client at its stdio, until it has ended and its output is sent, or the client leaves.
@@ -221,14 +227,16 @@ class Execs:
     async def _run(self, exec_: Exec, client: Client, output: "execio.Output", size: tuple[int, int] | None) -> None:
         code = CANNOT_RUN
         try:
-            async with self._prepared(exec_) as (record, directory):
-                self._tell(record, exec_, f"exec_start: {exec_.command}")
-                code = await self._attached(exec_, directory, client, output, size)
+            record, directory = await self._prepare(exec_)
+            exec_.pid_file = directory / "pid"
+            self._tell(record, exec_, f"exec_start: {exec_.command}")
+            code = await self._attached(exec_, directory, client, output, size)
         except EngineError as error:
             await output.write(1, f"{error}\r\n".encode())
         except OSError as error:
             await output.write(1, f"OCI runtime exec failed: {error}\r\n".encode())
         finally:
+            self._clear(exec_)
             self._over(exec_, code)
 
     async def _attached(
@@ -279,8 +287,7 @@ class Execs:
         # A runtime that could not run the program ends before its child does, and leaves it to us.
         for pause in (0.0, 0.02, 0.2, 1.0):
             await asyncio.sleep(pause)
-            if children.reap_strangers(self._spare()):
-                return
+            children.reap_strangers(self._spare())
 
     def _keep(self, work: Coroutine[Any, Any, None], exec_id: str) -> "asyncio.Task[None]":
         task = asyncio.create_task(work, name=f"exec {exec_id[:12]}")
@@ -294,27 +301,32 @@ class Execs:
         Raises:
             EngineError: it could not be started.
         """
-        prepared = self._prepared(exec_)
-        record, directory = await prepared.__aenter__()
         try:
+            record, directory = await self._prepare(exec_)
             spec = ExecSpec(exec_.container_id, directory / "process.json", directory / "pidfile", tty=exec_.tty)
             processes = await self._runtime.exec_detached(spec, directory, directory / "exit")
         except BaseException as error:
-            await prepared.__aexit__(None, None, None)
+            self._clear(exec_)
             self._over(exec_, NOT_FOUND if execio.means_not_found(str(error)) else CANNOT_RUN)
             raise
-        exec_.pid_file = directory / "pidfile"
+        execfile.write(directory, {name: getattr(exec_, name) for name in _KEPT}, processes)
         self._tell(record, exec_, f"exec_start: {exec_.command}")
-        watching = self._watch(exec_.id, processes, directory / "exit" / exec_.container_id, directory)
+        exec_.pid_file = directory / "pidfile"
+        self._keep(self._follow(exec_, directory, processes), exec_.id)
 
-        async def follow() -> None:
-            try:
-                end = await watching
-                self._over(exec_, end.code)
-            finally:
-                await prepared.__aexit__(None, None, None)
+    async def _follow(self, exec_: Exec, directory: Path, processes: Processes) -> None:
+        end = await self._watch(exec_.id, processes, directory / "exit" / exec_.container_id, directory)
+        self._over(exec_, end.code)
+        self._clear(exec_)
 
-        self._keep(follow(), exec_.id)
+    def adopt(self) -> None:
+        """Know the detached execs again that run since before this engine did."""
+        for directory, fields, processes in execfile.read_all(self._directory):
+            exec_ = Exec(**fields | {"argv": tuple(fields["argv"]), "env": tuple(fields["env"])})
+            exec_.started = exec_.running = True
+            exec_.pid_file = directory / "pidfile"
+            self._execs[exec_.id] = exec_
+            self._keep(self._follow(exec_, directory, processes), exec_.id)
 
     def kill(self, exec_: Exec) -> None:
         """End an exec's process, if it runs."""

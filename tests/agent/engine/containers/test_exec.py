@@ -109,7 +109,10 @@ class Cast:
             host_config={}, image_id="sha256:0", image_ref="busy",
             state=State(status=Status.RUNNING, pid=int((self.bundle / "pid").read_text())),
         )  # fmt: skip
-        self.execs = Execs(
+        self.execs = self.make_execs()
+
+    def make_execs(self) -> Execs:
+        return Execs(
             self.crun,
             self.events,
             lambda id_: self.record if id_ == self.id else None,
@@ -265,6 +268,25 @@ async def test_detached_it_outlives_us_and_its_code_is_kept(cast: Cast) -> None:
     await over(made)
     assert made.exit_code == 9
     assert cast.told() == ["exec_create", "exec_start", "exec_die"]
+
+
+async def test_an_engine_that_comes_back_knows_a_detached_one_and_its_code(cast: Cast) -> None:
+    made = cast.execs.create(cast.record, Exec("", "", ("sh", "-c", "sleep 0.5; exit 9"), user="guest"))
+    await cast.execs.run_detached(cast.execs.ready(made.id))
+    (cast.directory / "execs" / "left by an attached one").mkdir()
+    await cast.execs.close()
+    await cast.exits.close()
+    cast.exits = Exits()
+    again = cast.make_execs()
+    again.adopt()
+    found = again.get(made.id)
+    assert (found.running, found.user, found.argv) == (True, "guest", made.argv)
+    assert found.pid > 0
+    await over(found)
+    assert found.exit_code == 9
+    await asyncio.sleep(0.05)
+    assert not list((cast.directory / "execs").iterdir())
+    await again.close()
 
 
 async def test_a_detached_one_that_cannot_run_is_an_error(cast: Cast) -> None:

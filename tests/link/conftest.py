@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.launch.purge import purge_agent
 from tests.busybox import import_into
-from tests.link.stack import Stack
+from tests.link.stack import Stack, wait_for
+from tests.netns import Namespace
 from tests.peer import dockerd
 
 
@@ -47,6 +49,36 @@ def host(stack: Stack, engine: str) -> str:
     stack.link("web-1", engine)
     stack.online("web-1")
     return "web-1"
+
+
+@pytest.fixture
+def own(scratch: Path) -> Iterator[Stack]:
+    """A control plane to be killed, with worker and beat."""
+    made = Stack(scratch / f"k{uuid.uuid4().hex[:4]}")
+    made.root.mkdir()
+    made.start()
+    made.worker.start()
+    made.beat.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def own_engine(own: Stack) -> Iterator[str]:
+    """An agent with our own engine, as host `h`."""
+    namespace = Namespace(f"ls-lnk-{uuid.uuid4().hex[:6]}")
+    assert own.enrol("h").returncode == 0
+    own.agent("h", str(namespace.path))
+    socket = own.state("h") / "docker.sock"
+    try:
+        wait_for(socket.exists, 20, own.agents["h"].text)
+        own.online("h", 30)
+        import_into(f"unix://{socket}", "lnk-busybox:1")
+        yield f"unix://{socket}"
+    finally:
+        own.agents["h"].stop()
+        purge_agent(own.state("h"))
+        namespace.remove()
 
 
 @pytest.fixture

@@ -7,48 +7,14 @@ import subprocess
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from scripts.launch.purge import purge_agent
-from tests.busybox import import_into
 from tests.link.stack import Process, Stack, wait_for
 from tests.link.test_orders import docker
-from tests.netns import Namespace
 
 ORDERS = 60
-
-
-@pytest.fixture
-def own(scratch: Path, engine: str) -> Iterator[Stack]:
-    """A control plane to be killed, with worker and beat."""
-    made = Stack(scratch / f"k{uuid.uuid4().hex[:4]}")
-    made.root.mkdir()
-    made.start()
-    made.worker.start()
-    made.beat.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def own_engine(own: Stack) -> Iterator[str]:
-    """An agent with our own engine, as host `h`."""
-    namespace = Namespace(f"ls-lnk-{uuid.uuid4().hex[:6]}")
-    assert own.enrol("h").returncode == 0
-    own.agent("h", str(namespace.path))
-    socket = own.state("h") / "docker.sock"
-    try:
-        wait_for(socket.exists, 20, own.agents["h"].text)
-        own.online("h", 30)
-        import_into(f"unix://{socket}", "lnk-busybox:1")
-        yield f"unix://{socket}"
-    finally:
-        own.agents["h"].stop()
-        purge_agent(own.state("h"))
-        namespace.remove()
 
 
 def order(stack: Stack, *words: object) -> str:

@@ -253,7 +253,7 @@ class Execs:
         stdio: execio.Stdio = (
             execio.Terminal(directory / "tty", size)
             if exec_.tty
-            else execio.Pipes(exec_.stdin, exec_.stdout, exec_.stderr)
+            else execio.Pipes(exec_.stdin, exec_.stdout, exec_.stderr, directory / "pid")
         )
         with stdio:
             process = stdio.spawn(self._runtime.exec_argv(spec))

@@ -23,8 +23,8 @@ BLOCK = 32 * 1024
 _NOT_FOUND = re.compile(r"no such file or directory|not found", re.IGNORECASE)
 # How long the runtime may take to hand over the terminal.
 HANDOVER = 10.0
-# How long the first words on stderr are held back: they may be the runtime's, which ends within that time.
-REFUSAL = 0.01
+# Seconds between looks whether the program runs: the first words on stderr may be the runtime's own.
+LOOK = 0.001
 
 
 class Output:
@@ -148,10 +148,15 @@ class Stdio(Protocol):
 
 
 class Pipes:
-    """Three pipes; what the client does not want goes nowhere."""
+    """Three pipes; what the client does not want goes nowhere.
 
-    def __init__(self, stdin: bool, stdout: bool, stderr: bool) -> None:
-        self._wanted = (stdin, stdout, stderr)
+    Args:
+        stdin, stdout, stderr: which the client wants.
+        pid_file: written by the runtime once the program runs.
+    """
+
+    def __init__(self, stdin: bool, stdout: bool, stderr: bool, pid_file: Path) -> None:
+        self._wanted, self._pid_file = (stdin, stdout, stderr), pid_file
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = asyncio.Event()
         self._refused = False
@@ -209,8 +214,8 @@ class Pipes:
         first = await read(descriptor)
         if first and stream == stdcopy.STDERR:
             # The runtime writes its refusal here as well as in its log, from where it is told.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), REFUSAL)
+            while not self._ended.is_set() and not self._pid_file.exists():
+                await asyncio.sleep(LOOK)
             if self._refused:
                 return
         data = first

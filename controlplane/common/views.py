@@ -103,6 +103,11 @@ class ApiView(APIView):
         return self.operations[method_of(self.request)]
 
     @property
+    def atomic(self) -> bool:
+        """Whether this request runs in one transaction with its row of the trail; not while it waits for a host."""
+        return self.operation.atomic
+
+    @property
     def access(self) -> Access:
         """Who asks, and what that actor may do."""
         return cast("Access", self.request.auth)
@@ -200,7 +205,7 @@ class ApiView(APIView):
                 self._write(note, note.refused)
             return response
 
-        if not self.operation.atomic:
+        if not self.atomic:
             response = action()
             with transaction.atomic():
                 for note in self._notes or [Note()]:

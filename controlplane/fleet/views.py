@@ -124,9 +124,14 @@ class PruneView(HostVerb):
             response=PolymorphicProxySerializer(
                 "PruneResult", serializers=[s.PruneAnswer, OrderJson], resource_type_field_name=None
             ),
-            status=202, order="system.prune", action="host.prune", atomic=False, example={"kinds": ["images"]},
+            status=202, order="system.prune", action="host.prune", example={"kinds": ["images"]},
         )
     }  # fmt: skip
+
+    @property
+    def atomic(self) -> bool:
+        """The preview asks the host."""
+        return not self.body["dry_run"]
 
     def post(self, request: Request, id: uuid.UUID) -> Response:
         """With `dry_run` 200 and what would go, asked of the host now."""

@@ -188,6 +188,15 @@ def test_a_disabled_user_and_its_tokens_are_nobody(owner: User) -> None:
             assert called(api, key) == 401, key
 
 
+def test_a_session_without_its_csrf_token_changes_nothing(owner: User) -> None:
+    api = cast.Api(None)
+    api.client = Client(enforce_csrf_checks=True)
+    api.client.force_login(owner, "allauth.account.auth_backends.AuthenticationBackend")
+    for key in present():
+        if not key.startswith("GET"):
+            assert called(api, key) == 403, key
+
+
 def test_keys_of_hosts_and_of_the_registry_open_nothing_here(host: Host) -> None:
     from controlplane.registry import tokens
 

@@ -73,6 +73,8 @@ def test_prune_and_refresh(api: cast.Api, host: Host) -> None:
     assert api("POST", f"hosts/{host.pk}/prune/", {"kinds": ["images"], "until": "24h"}).status_code == 202
     assert Order.objects.get().args == {"kinds": ["images"], "filters": {"until": ["24h"]}}
     assert api("POST", f"hosts/{host.pk}/prune/", {"kinds": ["volumes"]}).status_code == 400
+    keys = [api("POST", f"hosts/{host.pk}/prune/", {"kinds": ["images"]}, Idempotency_Key="k").data["id"] for _ in "ab"]
+    assert keys[0] == keys[1]
     away = api("POST", f"hosts/{host.pk}/prune/", {"kinds": ["images"], "dry_run": True})
     assert (away.status_code, away.data["code"]) == (503, "host_offline")
     assert api("POST", f"hosts/{host.pk}/refresh/").status_code == 202

@@ -5,8 +5,10 @@ same layer compressed are listed in its record, so that a push sends what was pu
 """
 
 import asyncio
+import fcntl
 import hashlib
 import os
+import sys
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +26,7 @@ from agent.engine.storage.trash import Trash
 # 96 bits in the folder's name: a page of mount options then holds 127 layers, and nobody finds a second preimage.
 _NAME_DIGITS = 24
 EMPTY = "empty"
+_GET_FLAGS, _SET_FLAGS, _TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x20000
 
 
 class BlobRef(msgspec.Struct, frozen=True):
@@ -76,6 +79,7 @@ class Layers:
         """Committed, and not yet part of an image: not to be collected."""
         (folder / EMPTY).mkdir(parents=True, exist_ok=True)
         tmp.mkdir(parents=True, exist_ok=True)
+        _spread(tmp)
         for entry in list(tmp.iterdir()):
             trash.throw(entry)
         known = {self.name(record.id) for record in self.records} | {EMPTY}
@@ -156,6 +160,23 @@ class Layers:
     async def settled(self) -> None:
         """Return once the space of what was removed is free."""
         await self._trash.settled()
+
+
+def _spread(folder: Path) -> None:
+    """Have ext4 place each layer far from the last (``chattr +T``).
+
+    It does not use an inode again for a minute after its deletion, and looks past all of those one by one: a pull after
+    a removal took three times as long in the same block group. Other file systems know no such flag and need none.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flags = bytearray(fcntl.ioctl(fd, _GET_FLAGS, bytes(8)))
+        flags[:4] = (int.from_bytes(flags[:4], sys.byteorder) | _TOP_OF_HIERARCHY).to_bytes(4, sys.byteorder)
+        fcntl.ioctl(fd, _SET_FLAGS, bytes(flags))
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
 
 
 def _place(folder: Path, target: Path, trash: Trash) -> None:

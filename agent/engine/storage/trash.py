@@ -5,12 +5,15 @@ the other. What a stop or a crash leaves is deleted after the next start.
 """
 
 import asyncio
+import os
 import queue
 import shutil
 import threading
 import uuid
 from concurrent.futures import Future
 from pathlib import Path
+
+_NICE = 10
 
 
 class Trash:
@@ -47,6 +50,7 @@ class Trash:
         self._queue.put((path, future))
 
     def _run(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while True:
             path, future = self._queue.get()
             shutil.rmtree(path, ignore_errors=True)

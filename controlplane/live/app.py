@@ -41,10 +41,11 @@ Serve = Callable[[Socket, Mapping[str, str], Mapping[str, str]], Awaitable[None]
 
 
 class Route:
-    """One path: its pattern, the query it takes, and what serves it."""
+    """One path: its pattern, the right that it needs (SELF: to be somebody), the query it takes, and what serves it."""
 
-    def __init__(self, path: str, serve: Serve, query: str = "") -> None:
+    def __init__(self, path: str, right: str, serve: Serve, query: str = "") -> None:
         self.path = path
+        self.right = right
         self.pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
         self.serve = serve
         self.query = frozenset(query.split())

@@ -136,6 +136,10 @@ def sign_out(key: str) -> None:
     bus.publish(bus.SIGNED_OUT, session=hashlib.sha256(key.encode()).hexdigest())
 
 
+def disable(user_id: str) -> None:
+    User.objects.filter(pk=user_id).update(is_active=False)
+
+
 def take_rights(user_id: str) -> None:
     Grant.objects.filter(user_id=user_id).delete()
     bus.publish(bus.RIGHTS_CHANGED, user_id=user_id)

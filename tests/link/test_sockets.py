@@ -10,6 +10,7 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from controlplane.live.routes import ROUTES
 from tests.link.browser import closing, open_socket, say, until
 from tests.link.stack import Stack
 
@@ -230,3 +231,42 @@ async def test_an_orders_lines_and_end(stack: Stack, host: str, owner: dict[str,
         assert end["state"] == "failed"
         assert "connection refused" in end["problem"]["detail"]
     assert json.dumps(end)
+
+
+# path -> anonymous, disabled user, no right at all, viewer, owner; None: stays open or ends for a reason of its own
+RIGHTS = {
+    "/ws/events": (4401, 4401, None, None, None),
+    "/ws/containers/{container}/logs": (4401, 4401, 4404, 4503, 4503),
+    "/ws/containers/{container}/stats": (4401, 4401, 4404, 4503, 4503),
+    "/ws/containers/{container}/exec?exec=aa": (4401, 4401, 4404, 4403, 4503),
+    "/ws/containers/{container}/attach": (4401, 4401, 4404, 4503, 4503),
+    "/ws/containers/{container}/attach?stdin=1": (4401, 4401, 4404, 4403, 4503),
+    "/ws/hosts/{host}/stats": (4401, 4401, 4404, None, None),
+    "/ws/orders/{order}": (4401, 4401, 4404, None, None),
+}
+
+
+async def test_every_socket_asks_for_its_right(stack: Stack, name: str) -> None:
+    stack.do("forget_attempts")
+    stack.enrol(name)
+    stack.do("set_host", name, state="offline")
+    ids = {"container": stack.do("container", name, "9" * 64), "host": stack.do("host", name)["id"],
+           "order": stack.do("order", name, "host.refresh", {})}  # fmt: skip
+    disabled, nobody = stack.do("user", f"d-{name}", "owner"), stack.do("user", f"n-{name}", "viewer")
+    stack.do("disable", disabled["id"])
+    stack.do("take_rights", nobody["id"])
+    actors = [None, disabled, nobody, stack.do("user", f"v-{name}", "viewer"), stack.do("user", f"o-{name}", "owner")]
+    for path, wanted in RIGHTS.items():
+        for actor, code in zip(actors, wanted, strict=True):
+            for bearer in (False, True) if actor else (False,):
+                socket = await open_socket(stack, path.format(**ids), actor, bearer=bearer)
+                if code is not None:
+                    assert await closing(socket, 8) == code, (path, actor)
+                else:
+                    await socket.close()
+
+
+def test_no_socket_is_missing_from_the_table() -> None:
+    known = {path.split("?")[0].replace("{container}", "{id}").replace("{host}", "{id}").replace("{order}", "{id}")
+             for path in RIGHTS}  # fmt: skip
+    assert {route.path for route in ROUTES} == known

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,7 @@ class Engine:
             snapshots=self.snapshots,
             settled=self.ops.settled,
         )
+        self.ops.forgotten = self.access.execs.forget
         self.builds = BuildService(
             tmp=self.paths.tmp,
             caches=self.paths.root / "build",
@@ -220,6 +222,7 @@ class Engine:
 
     async def recover(self) -> None:
         """Find what is true and finish what was begun. Nothing is served before."""
+        began = time.perf_counter()
         intents = self.ops.journal.open_intents()
         ends = recovery.ended_meanwhile(self.ops)
         running = recovery.survivors(self.ops)
@@ -228,6 +231,9 @@ class Engine:
         await self.networks.recover(running)
         await recovery.finish_intents(self.ops, intents)
         await recovery.settle(self.ops, ends)
+        log.info(
+            "recovered in %.2f s: %d running, %d ended meanwhile", time.perf_counter() - began, len(running), len(ends)
+        )
         managed = [record.id for record in self.records if record.managed]
         await self.builds.recover(managed, [entry.name for entry in self.paths.snapshots.iterdir()])
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -113,6 +113,8 @@ class Ops:
     """The back-off that the last restart waited for, by container id."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     closing: bool = False
+    forgotten: Callable[[str], None] = lambda _: None
+    """Told the id of a container that is gone: others may remember things of it."""
     start_again: "StartAgain" = field(init=False)
     """A restart policy's start: set by the service, since a start watches for the end that leads here."""
 

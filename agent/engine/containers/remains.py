@@ -45,6 +45,7 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     failpoint("remove.begun")
     ops.containers.forget(record.id)
     ops.delays.pop(record.id, None)
+    ops.forgotten(record.id)
     ops.tell(record, "destroy")
     ops.waits.removed(record.id, Ended(record.state.exit_code))
     ops.cleanups[record.id] = ops.spawn(

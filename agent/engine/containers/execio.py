@@ -215,7 +215,8 @@ class Pipes:
         if first and stream == stdcopy.STDERR:
             # The runtime writes its refusal here as well as in its log, from where it is told.
             while not self._ended.is_set() and not self._pid_file.exists():
-                await asyncio.sleep(LOOK)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), LOOK)
             if self._refused:
                 return
         data = first

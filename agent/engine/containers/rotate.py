@@ -17,6 +17,7 @@ from agent.engine.state.records import ContainerRecord
 log = logging.getLogger(__name__)
 
 PERIOD = 1.0
+UNKEPT = 1 << 20
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _REOPEN = b"2 0 0\n"
 
@@ -35,7 +36,11 @@ def size(text: str) -> int:
 
 def limits(record: ContainerRecord) -> tuple[int, int] | None:
     """Largest size of a log file and how many are kept; None where there is no limit."""
-    options = (record.host_config.get("LogConfig") or {}).get("Config") or {}
+    config = record.host_config.get("LogConfig") or {}
+    if config.get("Type") == "none":
+        # Nobody may read it back, but who is attached reads it from here.
+        return UNKEPT, 1
+    options = config.get("Config") or {}
     largest = options.get("max-size", "")
     if not largest or largest == "-1":
         return None

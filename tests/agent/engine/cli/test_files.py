@@ -60,3 +60,24 @@ def test_diff_and_export(docker: Docker) -> None:
     out, _ = done.communicate(timeout=30)
     with tarfile.open(fileobj=io.BytesIO(out)) as archive:
         assert {"added", "bin/busybox"} <= set(archive.getnames())
+
+
+def test_c1_c4_a_running_container_cannot_lure_a_copy_out(docker: Docker, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("host")
+    swap = f"while :; do ln -s {tmp_path} /way; rm /way; ln -s /real /way; rm /way; done"
+    docker.ok(f"run -d --name aa busy sh -c 'mkdir /real; echo mine > /real/secret; {swap}'")
+    evil = io.BytesIO()
+    with tarfile.open(fileobj=evil, mode="w") as archive:
+        member = tarfile.TarInfo("secret")
+        member.size = 4
+        archive.addfile(member, io.BytesIO(b"evil"))
+    for _ in range(15):
+        child = docker.start("cp aa:/way/secret -")
+        out, _ = child.communicate(timeout=20)
+        assert b"host" not in out
+        docker("cp - aa:/way", stdin=evil.getvalue())
+    assert secret.read_text() == "host"
+    for path in ("/proc/1/root/etc/passwd", "/proc/self/root/etc/passwd", "/proc/1/fd/0/.", "/proc/1/cwd/"):
+        status, _ = docker.api("GET", f"/containers/aa/archive?path={path}")
+        assert status == 404, path

@@ -65,7 +65,7 @@ def test_rotation_keeps_the_newest(docker: Docker) -> None:
 
 
 def test_no_log_to_read(docker: Docker) -> None:
-    docker.ok("run --name aa --log-driver none busy echo hello")
+    assert docker.ok("run --name aa --log-driver none busy echo hello") == "hello"
     assert "configured logging driver does not support reading" in docker("logs aa").err
     assert docker("logs nosuch").code == 1
 

@@ -82,6 +82,8 @@ def _claim(actor: str, key: str, digest: str) -> IdempotencyKey:
 def _digest(request: Request) -> str:
     whole = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
     whole.update(json.dumps(request.data, sort_keys=True, default=str).encode())
+    # A parser that reads files leaves their digest here: they are part of the request, and of no JSON.
+    whole.update(str(getattr(request, "files_digest", "")).encode())
     return whole.hexdigest()
 
 

@@ -1,5 +1,6 @@
 """`images/`: one row an image over all hosts, and the verbs, one order a host."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -177,8 +178,17 @@ class FormParser(MultiPartParser):
         if not isinstance(form, dict):
             raise ParseError("The part `form` must be a JSON object")
         if parser_context is not None:
-            parser_context["request"].build_context = parsed.files.get("context")
+            upload = parsed.files.get("context")
+            request = parser_context["request"]
+            request.build_context, request.files_digest = upload, _digest(upload)
         return form
+
+
+def _digest(upload: Any) -> str:
+    whole = hashlib.sha256()
+    for chunk in upload.chunks() if upload is not None else ():
+        whole.update(chunk)
+    return whole.hexdigest()
 
 
 class BuildView(ApiView):

@@ -104,7 +104,12 @@ def test_build_from_an_archive(api: cast.Api, host: Host, settings: Any) -> None
     parts = {"form": json.dumps(form), "context": SimpleUploadedFile("c.tar", buffer.getvalue())}
     answer = api.client.post("/api/images/build/", parts, headers=api.headers)
     assert answer.status_code == 202
-    context = Order.objects.get().args["context"]
+    again = [
+        {"form": json.dumps(form), "context": SimpleUploadedFile("c.tar", data)} for data in (b"a", b"a", b"other")
+    ]
+    headers = {**api.headers, "Idempotency-Key": "k"}
+    assert [api.client.post("/api/images/build/", one, headers=headers).status_code for one in again] == [202, 202, 422]
+    context = Order.objects.order_by("seq")[0].args["context"]
     assert context == hashlib.sha256(buffer.getvalue()).hexdigest()
     assert (Path(settings.LONGSHORE_DATA) / "contexts" / context).exists()
 

@@ -1,5 +1,6 @@
 """Builds through the real CLI: what comes out, the cache, errors; hostile-input rows B1 to B7 by id."""
 
+import gzip
 import io
 import json
 import os
@@ -88,6 +89,62 @@ def test_it_works(engine: RunningEngine) -> None:
     assert len(engine.docker.ok("history -q made").split()) > 3
     assert engine.docker.ok("ps -aq") == ""
     until(lambda: not mounted(engine))
+
+
+def test_much_of_the_language(engine: RunningEngine) -> None:
+    packed = gzip.compress(archive({"in/side": "unpacked\n"}))
+    base = "FROM busy\nONBUILD COPY f /onbuild\nONBUILD RUN cat /onbuild >> /ran\n"
+    assert engine.docker("build -t made:base -", stdin=context(base, {"f": "of the base\n"})).code == 0
+    dockerfile = """
+        FROM made:base AS unused
+        RUN exit 1
+        FROM made:base
+        ARG TARGETOS
+        ENV WHO=${TARGETOS:-nobody}
+        ADD packed.tgz /unpacked/
+        ADD --chmod=u=rwx,go=r f /mode
+        COPY --parents a/./b/f /parents/
+        COPY *.txt /star/
+        COPY --exclude=*.md d /excluded
+        COPY <<one <<"two" /text/
+hello $WHO
+one
+hello $WHO
+two
+        RUN <<EOF
+word=here
+echo $word-$WHO > /heredoc
+EOF
+        RUN <<EOF
+#!/bin/awk -f
+BEGIN { print "awk" > "/awk" }
+EOF
+        RUN --network=none ls /sys/class/net > /net
+        RUN --mount=target=/ctx ls /ctx/a > /list && ! touch /ctx/new
+        VOLUME /data
+        EXPOSE 80
+    """
+    files: Files = {
+        "f": "f\n",
+        "a/b/f": "1",
+        "x.txt": "1",
+        "y.txt": "2",
+        "d/k": "1",
+        "d/k.md": "2",
+        "packed.tgz": packed,
+    }
+    done = build(engine, dockerfile, files)
+    assert done.code == 0, done
+    assert "# Executing 2 build triggers" in done.out
+    seen = image(engine, "tail -n +1 /onbuild /ran /unpacked/in/side /text/one /text/two /heredoc /awk /net /list")
+    words = [line for line in seen.splitlines() if line and not line.startswith("==>")]
+    assert words == ["f", "f", "unpacked", "hello linux", "hello $WHO", "here-linux", "awk", "lo", "b"]
+    assert image(engine, "stat -c %a /mode") == "744"
+    assert image(engine, "find /parents /star /excluded -type f").split() == [
+        "/parents/b/f", "/star/x.txt", "/star/y.txt", "/excluded/k",
+    ]  # fmt: skip
+    found = json.loads(engine.docker.ok("image inspect made"))[0]["Config"]
+    assert (found["Volumes"], found["ExposedPorts"], found["OnBuild"]) == ({"/data": {}}, {"80/tcp": {}}, None)
 
 
 def test_cache_by_content(engine: RunningEngine) -> None:

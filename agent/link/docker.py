@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from agent.streams import jsonlines
+
 _HEAD_LIMIT: Final = 64 * 1024
 _CHUNK: Final = 32 * 1024
 CONNECT_SECONDS: Final = 5.0
@@ -214,21 +216,18 @@ class Engine:
 
     async def lines(self, exchange: Exchange) -> AsyncIterator[dict[str, Any]]:
         """The JSON objects of a streamed answer, one a line (events, pull, build)."""
-        rest = b""
-        async for chunk in exchange.chunks():
-            *complete, rest = (rest + chunk).split(b"\n")
-            for line in complete:
-                if line.strip():
-                    yield _object(line)
-        if rest.strip():
-            yield _object(rest)
+        reader = jsonlines.Reader()
+        try:
+            async for chunk in exchange.chunks():
+                for value in reader.feed(chunk):
+                    yield _object(value)
+            for value in reader.end():
+                yield _object(value)
+        except jsonlines.BadLine:
+            raise EngineError(502, "the engine's stream is not JSON") from None
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        raise EngineError(502, "the engine's stream is not JSON") from None
+def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

@@ -88,7 +88,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "container.create": Operation(containers.create, containers.was_created, settle=2.0, slow=True, grants=True),
     "container.start": Operation(containers.start, containers.was_started, settle=1.0),
     "container.stop": Operation(containers.stop, containers.is_stopped),
-    "container.restart": Operation(containers.restart, containers.was_restarted, settle=15.0),
+    "container.restart": Operation(containers.restart, containers.was_restarted, settle=6.0),
     "container.kill": Operation(containers.kill, at_most_once),
     "container.pause": Operation(containers.pause, containers.is_paused),
     "container.unpause": Operation(containers.unpause, containers.is_unpaused),

@@ -27,6 +27,8 @@ _SLOW_AT_ONCE: Final = 3
 _QUICK_AT_ONCE: Final = 32
 _GRANT_SECONDS: Final = 240.0
 _POLL_SECONDS: Final = 0.25
+# a container's stop time-out, where neither order nor container says another
+_STOP_SECONDS: Final = 10.0
 _CODES: Final = {400: "invalid", 403: "denied", 404: "not_found", 409: "conflict", 507: "no_space"}
 
 
@@ -272,7 +274,8 @@ async def _recognise(operation: Operation, work: Work, settling: bool) -> dict[s
     """Look for the effect; when it may be under way, for as long as it may take."""
     end = time.monotonic() + (operation.settle if settling else 0.0)
     if settling and work.op == "container.restart":
-        end += float(work.args.get("timeout") or 0)
+        timeout = work.args.get("timeout")
+        end += _STOP_SECONDS if timeout is None else max(0.0, float(timeout))
     while True:
         found = await operation.recognise(work)
         if found is not None or time.monotonic() >= end:

@@ -71,7 +71,7 @@ export default ts.config(
           ignore: NOT_WORDS,
           ignoreNames: [
             'className', 'style', 'd', 'viewBox', 'key', 'role', 'type', 'href', 'to', 'id', 'htmlFor', 'path', 'keys', 'cli',
-            'shortcuts', 'aria-keyshortcuts', 'aria-live', 'autoComplete', 'field', 'docker', 'code', 'method', 'headers', 'placeholderText',
+            'shortcuts', 'accept', 'aria-keyshortcuts', 'aria-live', 'autoComplete', 'field', 'docker', 'code', 'method', 'headers', 'placeholderText',
             { regex: { pattern: '^[A-Z0-9_]+$' } }, { regex: { pattern: '^data-' } },
           ],
           ignoreFunctions: ['*.getItem', '*.setItem', '*.get', '*.set', '*.has', '*.append', '*.split', '*.join', '*.includes', '*.addEventListener', '*.removeEventListener', 'Error', 'console.*', '*.startsWith', '*.endsWith', '*.replace', 'useMediaQuery', 'matchMedia', 'lazyRouteComponent', 'addEventListener', 'RegExp', 'parts.push', 'post', 'request', 'fetch', '*.querySelector', '*.closest', '*.matches', 'Symbol', '*.setAttribute', '*.toLocaleString', 'Intl.*'],

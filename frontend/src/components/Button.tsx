@@ -56,7 +56,8 @@ export const Button = forwardRef<HTMLButtonElement, Props>(function Button(
 
 type AnchorProps = Look & AnchorHTMLAttributes<HTMLAnchorElement> & { label?: string; children?: ReactNode }
 
-const Anchor = forwardRef<HTMLAnchorElement, AnchorProps>(function Anchor({ kind, small, square, icon, label, className, children, ...rest }, ref) {
+/** A link out of the pages, as a download: the browser follows it, not the router. */
+export const PlainLink = forwardRef<HTMLAnchorElement, AnchorProps>(function PlainLink({ kind, small, square, icon, label, className, children, ...rest }, ref) {
   const look = { ...(kind && { kind }), ...(small && { small }), ...(square && { square }) }
   return (
     <a ref={ref} className={classes(look, className)} aria-label={label} title={square ? label : undefined} {...rest}>
@@ -66,6 +67,6 @@ const Anchor = forwardRef<HTMLAnchorElement, AnchorProps>(function Anchor({ kind
   )
 })
 
-const Linked = createLink(Anchor)
+const Linked = createLink(PlainLink)
 /** A link that looks like a button. */
-export const ButtonLink: LinkComponent<typeof Anchor> = (props) => <Linked {...props} />
+export const ButtonLink: LinkComponent<typeof PlainLink> = (props) => <Linked {...props} />

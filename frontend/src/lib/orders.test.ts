@@ -30,7 +30,7 @@ test('a press sends one key and keeps the order', async () => {
 })
 
 test('an offline host is asked about first, and the answer names until when', async () => {
-  const send = vi.fn((_extra: { not_after?: string }) => Promise.resolve(order('queued')))
+  const send = vi.fn<(extra: { not_after?: string }) => Promise<Order>>(() => Promise.resolve(order('queued')))
   const done = press(new QueryClient(), { op: 'container.stop', target: { id: 'c', name: 'db' }, host: { ...host, online: false }, send })
   expect(offlineQuestion.get()).toMatchObject({ minutes: 15 })
   expect(send).not.toHaveBeenCalled()

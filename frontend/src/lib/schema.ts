@@ -1000,6 +1000,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/repositories/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List repositories
+         * @description Needs `registry.pull`.
+         */
+        get: operations["repositories_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/repositories/{id}/manifests/{digest}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One manifest
+         * @description Needs `registry.pull`.
+         */
+        get: operations["repositories_id_manifests_digest_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a manifest with its tags
+         * @description Needs `registry.manage`.
+         */
+        delete: operations["repositories_id_manifests_digest_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/repositories/{id}/tags/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tags
+         * @description Needs `registry.pull`.
+         */
+        get: operations["repositories_id_tags_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/repositories/{id}/tags/{tag}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a tag
+         * @description Needs `registry.manage`.
+         */
+        delete: operations["repositories_id_tags_tag_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/repositories/gc/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Collect unreferenced blobs
+         * @description Needs `registry.manage`.
+         */
+        post: operations["repositories_gc_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/search/": {
         parameters: {
             query?: never;
@@ -1831,6 +1935,24 @@ export interface components {
             lines: components["schemas"]["Line"][];
             more: boolean;
         };
+        /** @description A manifest, with its document and the tags that name it. */
+        ManifestJson: {
+            /** Format: uuid */
+            readonly id: string;
+            digest: string;
+            media_type: string;
+            artifact_type?: string;
+            subject?: string;
+            annotations?: unknown;
+            size: number;
+            readonly tags: string[];
+            readonly manifest: {
+                [key: string]: unknown;
+            };
+            pushed_by?: string;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
         /** @description Who is signed in. */
         Me: {
             /** Format: uuid */
@@ -2142,6 +2264,29 @@ export interface components {
             not_after?: string;
             name: string;
         };
+        /** @description A repository; `size` is that of its blobs, each once. */
+        RepositoryJson: {
+            /** Format: uuid */
+            readonly id: string;
+            name: string;
+            tags: number;
+            size: number;
+            /** Format: int64 */
+            pulls?: number;
+            /** Format: date-time */
+            pushed_at?: string | null;
+            pushed_by?: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: int64 */
+            version?: number;
+        };
+        RepositoryJsonPage: {
+            results: components["schemas"]["RepositoryJson"][];
+            count: number;
+            next: string | null;
+            previous: string | null;
+        };
         /** @description In Docker's names. */
         RestartPolicyRequest: {
             Name: components["schemas"]["NameEnum"];
@@ -2202,6 +2347,24 @@ export interface components {
                 [key: string]: number;
             };
             attention: components["schemas"]["AttentionItem"][];
+        };
+        /** @description A tag and what it stands for now. */
+        TagJson: {
+            /** Format: uuid */
+            readonly id: string;
+            name: string;
+            digest: string;
+            media_type: string;
+            size: number;
+            /** Format: date-time */
+            pushed_at: string;
+            pushed_by?: string;
+        };
+        TagJsonPage: {
+            results: components["schemas"]["TagJson"][];
+            count: number;
+            next: string | null;
+            previous: string | null;
         };
         /** @description Body of POST images/{id}/tag/. */
         TagRequest: {
@@ -4317,6 +4480,196 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Health"];
                 };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repositories_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                id?: string[];
+                name?: string[];
+                order?: string;
+                page_size?: number;
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepositoryJsonPage"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repositories_id_manifests_digest_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                digest: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManifestJson"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repositories_id_manifests_digest_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                digest: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repositories_id_tags_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                id?: string[];
+                name?: string[];
+                order?: string;
+                page_size?: number;
+                search?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagJsonPage"];
+                };
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repositories_id_tags_tag_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A refusal */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repositories_gc_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A refusal */
             default: {

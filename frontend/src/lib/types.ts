@@ -51,19 +51,5 @@ export interface Check {
   cure?: string
 }
 
-export interface Repository extends Row {
-  name: string
-  tags: number
-  size: number
-  pushed_at?: string | null
-  pushed_by?: string | null
-  pulls?: number
-}
-
-export interface Tag {
-  name: string
-  digest: string
-  size: number
-  pushed_at?: string | null
-  pushed_by?: string | null
-}
+export type Repository = Answer<'RepositoryJson'>
+export type Tag = Answer<'TagJson'>

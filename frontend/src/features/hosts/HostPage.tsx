@@ -177,12 +177,34 @@ function Use({ name, value, words }: { name: string; value: number | undefined; 
   )
 }
 
-function Policy({ policy }: { policy: Record<string, unknown> }) {
-  const entries = Object.entries(policy)
-  if (entries.length === 0) return null
+/** The host's own file, which the control plane cannot override. */
+interface Rules {
+  read_only?: boolean
+  privileged?: boolean
+  exec?: boolean
+  bind_paths?: string[] | null
+  broken?: string
+}
+
+function Policy({ policy }: { policy: Rules }) {
+  if (Object.keys(policy).length === 0) return null
+  const allowed = (yes: boolean | undefined): string => (yes === false ? t`forbidden` : t`allowed`)
+  const paths = policy.bind_paths
   return (
-    <Section title={t`What the host's own policy says`}>
-      <Facts rows={entries.map(([name, value]) => [name.replaceAll('_', ' '), Array.isArray(value) ? value.join(', ') || '–' : JSON.stringify(value)])} />
+    <Section title={t`What the host's own policy allows`}>
+      {policy.broken && (
+        <p className="bad">
+          <Trans>The file cannot be read, so everything is forbidden: {policy.broken}</Trans>
+        </p>
+      )}
+      <Facts
+        rows={[
+          [t`Changes`, policy.read_only ? t`forbidden: it may only be looked at` : t`allowed`],
+          [t`Privileged`, allowed(policy.privileged)],
+          [t`Terminals`, allowed(policy.exec)],
+          [t`Bind mounts`, !paths ? t`any path` : paths.length > 0 ? t`only of ${paths.join(', ')}` : t`forbidden`],
+        ]}
+      />
     </Section>
   )
 }

@@ -4,7 +4,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
 import { Button, ButtonLink } from '@/components/Button'
-import { AreaField, Check, Fold, Form, Problems, TextField } from '@/components/Form'
+import { AreaField, Check, Field, Fold, Form, Problems, TextField } from '@/components/Form'
 import { Page } from '@/components/Page'
 import { type Pair, Pairs, record } from '@/components/Pairs'
 import { useOrderForm } from '@/components/useOrderForm'
@@ -17,7 +17,9 @@ import { HostsField } from './HostsField'
 
 interface Draft {
   host: string
+  context: File | null
   dockerfile: string
+  path: string
   tag: string
   target: string
   args: Pair[]
@@ -25,10 +27,12 @@ interface Draft {
   pull: boolean
 }
 
-const EMPTY: Draft = { host: '', dockerfile: '', tag: '', target: '', args: [], noCache: false, pull: false }
+const EMPTY: Draft = { host: '', context: null, dockerfile: '', path: '', tag: '', target: '', args: [], noCache: false, pull: false }
 const FIELDS: [string, string][] = [
   ['/hosts', 'f-host'],
-  ['/dockerfile', 'f-dockerfile'],
+  ['/dockerfile_text', 'f-dockerfile'],
+  ['/dockerfile', 'f-path'],
+  ['/context', 'f-context'],
   ['/tags', 'f-tag'],
   ['/target', 'f-target'],
 ]
@@ -39,7 +43,7 @@ export function BuildPage() {
   const { hosts } = useHostChoices()
   const form = useOrderForm(EMPTY, FIELDS, (draft) => [
     ...(draft.host ? [] : [{ id: 'f-host', words: t`Choose a host` }]),
-    ...(draft.dockerfile.trim() ? [] : [{ id: 'f-dockerfile', words: t`Paste a Dockerfile` }]),
+    ...(draft.dockerfile.trim() || draft.context ? [] : [{ id: 'f-dockerfile', words: t`Paste a Dockerfile, or choose an archive that has one` }]),
     ...(draft.tag.trim() ? [] : [{ id: 'f-tag', words: t`Name the image` }]),
   ])
   const { draft, set, errors } = form
@@ -51,7 +55,7 @@ export function BuildPage() {
     const args = record(draft.args)
     const body = {
       hosts: [host.id],
-      dockerfile_text: draft.dockerfile,
+      ...(draft.context ? draft.path && { dockerfile: draft.path } : { dockerfile_text: draft.dockerfile }),
       tags: [draft.tag.trim()],
       ...(draft.target && { target: draft.target }),
       ...(Object.keys(args).length > 0 && { build_args: args }),
@@ -62,7 +66,7 @@ export function BuildPage() {
       op: 'image.build',
       target: { id: '', name: draft.tag },
       host: refOf(host),
-      send: async (extra, key) => firstOrder(await buildImage({ ...body, ...extra }, key)),
+      send: async (extra, key) => firstOrder(await buildImage({ ...body, ...extra }, draft.context, key)),
       onAccepted: (order) => void navigate({ to: '/orders/$id', params: { id: order.id } }),
       onRefused: form.refuse,
     })
@@ -74,9 +78,13 @@ export function BuildPage() {
         <div className="fields">
           <HostsField value={draft.host} error={errors['f-host']} onChange={(host) => { set({ host }); }} />
           <TextField id="f-tag" label={t`Tag`} mono value={draft.tag} placeholder="shop/web:1.0" error={errors['f-tag']} onChange={(tag) => { set({ tag }); }} />
-          <AreaField id="f-dockerfile" label={t`Dockerfile`} rows={14} value={draft.dockerfile} error={errors['f-dockerfile']} hint={t`Built without a context of files; with one, build by the docker CLI on the host's socket.`} onChange={(dockerfile) => { set({ dockerfile }); }} />
+          {!draft.context && <AreaField id="f-dockerfile" label={t`Dockerfile`} rows={14} value={draft.dockerfile} error={errors['f-dockerfile']} onChange={(dockerfile) => { set({ dockerfile }); }} />}
+          <Field id="f-context" label={t`Context`} error={errors['f-context']} hint={t`Optional: a tar archive with the Dockerfile and the files that COPY and ADD take; then nothing is pasted.`}>
+            {(wiring) => <input {...wiring} type="file" className="input file" accept=".tar,.tar.gz,.tgz,.tar.zst" onChange={(event) => { set({ context: event.target.files?.[0] ?? null }); }} />}
+          </Field>
         </div>
         <Fold title={t`Options`} summary={draft.target || t`target, build arguments, cache`}>
+          {draft.context && <TextField id="f-path" label={t`Path of the Dockerfile`} mono value={draft.path} hint={t`In the archive; empty: Dockerfile.`} error={errors['f-path']} onChange={(path) => { set({ path }); }} />}
           <TextField id="f-target" label={t`Target`} mono value={draft.target} hint={t`The stage to build; empty: the last one.`} error={errors['f-target']} onChange={(target) => { set({ target }); }} />
           <Pairs prefix="f-args" pairs={draft.args} add={t`Add build argument`} onChange={(args) => { set({ args }); }} />
           <Check label={t`Do not use the cache`} checked={draft.noCache} onChange={(noCache) => { set({ noCache }); }} />

@@ -175,6 +175,7 @@ function Output({ lines }: { lines: OrderLine[] }) {
         {lines.map((line) => (
           <span key={line.n} className="line">
             <time dateTime={line.at}>{clock(line.at)}</time>
+            {line.step && <span className="muted">{line.step} </span>}
             {plain(line.text)}
           </span>
         ))}

@@ -26,7 +26,7 @@ export function RegistryPage() {
         { key: 'name', label: t`Repository`, sort: 'name', cell: (repository) => repository.name },
         { key: 'tags', label: t`Tags`, width: '96px', end: true, cell: (repository) => count(repository.tags) },
         { key: 'size', label: t`Size`, width: '112px', rank: 1, end: true, cell: (repository) => bytes(repository.size) },
-        { key: 'by', label: t`Pushed by`, width: '144px', rank: 1, cell: (repository) => repository.pushed_by ?? '' },
+        { key: 'by', label: t`Pushed by`, width: '144px', rank: 1, cell: (repository) => repository.pushed_by },
         { key: 'pushed', label: t`Last push`, width: '120px', end: true, cell: (repository) => <Ago at={repository.pushed_at} /> },
       ],
       card: (repository) => ({ lead: <Icon name="registry" />, title: repository.name, end: bytes(repository.size), sub: tagsOf(repository), subEnd: <Ago at={repository.pushed_at} /> }),

@@ -43,7 +43,7 @@ function Tags({ repository }: { repository: Repository }) {
   const mayManage = useRight('registry.manage')
   if (isPending) return <Bones />
   if (error) return <Failure title={t`The tags could not be loaded`} error={error} retry={() => void refetch()} />
-  const tags = Array.isArray(data) ? data : data.results
+  const tags = data.results
   async function remove(tag: Tag): Promise<void> {
     const body = t`Hosts that have pulled it keep their copy.`
     if (!(await confirm({ title: t`Remove ${tag.name}?`, body, confirm: t`Remove`, danger: true }))) return

@@ -4,7 +4,7 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 
-import { Button, ButtonLink } from '@/components/Button'
+import { Button, PlainLink } from '@/components/Button'
 import { Check } from '@/components/Form'
 import { Failure } from '@/components/Fallbacks'
 import { Icon } from '@/components/Icon'
@@ -94,7 +94,7 @@ function LogView({ row }: { row: ContainerDetail }) {
         <Button small icon={pausedAt === null ? 'pause' : 'play'} onClick={() => { setPausedAt(pausedAt === null ? buffer.total : null); }}>
           {pausedAt === null ? t`Pause` : t`Resume`}
         </Button>
-        <ButtonLink small square icon="download" label={t`Download logs`} href={`/api/containers/${row.id}/logs/?download=true`} download to="." />
+        <PlainLink small square icon="download" label={t`Download logs`} href={`/api/containers/${row.id}/logs/?download=true`} download />
       </div>
       <StreamNote state={state} onRetry={() => { setRound(round + 1); }} />
       <LogLines ref={handle} name={row.name} lines={lines} total={buffer.total} dropped={buffer.dropped} options={options} words={words} current={found[current]} paused={pausedAt !== null} onJump={() => { setPausedAt(null); }} empty={state.kind !== 'connecting'} />

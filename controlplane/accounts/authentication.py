@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
@@ -83,8 +83,22 @@ def _origin(request: HttpRequest) -> dict[str, str]:
     return {"address": remote_address(request), "request_id": getattr(request, "request_id", "")}
 
 
+class _HeaderOnly(CSRFCheck):
+    """Django's check without its look into the form: that would use up a multipart body before its parser sees it."""
+
+    def _check_token(self, request: HttpRequest) -> None:
+        if hasattr(request, "_post"):
+            super()._check_token(request)  # type: ignore[misc]
+            return
+        request._post = QueryDict()  # type: ignore[attr-defined]
+        try:
+            super()._check_token(request)  # type: ignore[misc]
+        finally:
+            del request._post  # type: ignore[attr-defined]
+
+
 def _check_csrf(request: HttpRequest) -> None:
-    check = CSRFCheck(lambda _request: HttpResponse())
+    check = _HeaderOnly(lambda _request: HttpResponse())
     check.process_request(request)
     reason = check.process_view(request, HttpResponse, (), {})
     if reason:

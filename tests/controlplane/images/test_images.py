@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from controlplane.hosts.models import Host
 from controlplane.images.models import Image
@@ -112,6 +113,21 @@ def test_build_from_an_archive(api: cast.Api, host: Host, settings: Any) -> None
     context = Order.objects.order_by("seq")[0].args["context"]
     assert context == hashlib.sha256(buffer.getvalue()).hexdigest()
     assert (Path(settings.LONGSHORE_DATA) / "contexts" / context).exists()
+
+
+def test_a_browser_may_send_an_archive(host: Host) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.person("ann", "owner"))
+    client.cookies["csrftoken"] = "a" * 32
+
+    def send(headers: dict[str, str]) -> int:
+        form = json.dumps({"hosts": ["web-1"], "tags": ["hello:3"]})
+        parts = {"form": form, "context": SimpleUploadedFile("c.tar", b"a")}
+        return client.post("/api/images/build/", parts, headers=headers).status_code
+
+    # The look for a CSRF token must leave the body to its parser, and must still be a look.
+    assert send({"X-CSRFToken": "a" * 32}) == 202
+    assert send({}) == 403
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""The bus: dockerd's shapes, a bounded memory, and readers that cannot hold up anybody."""
+
+import pytest
+
+from agent.engine import events
+from agent.engine.events import EventBus, Lagging
+
+
+async def test_it_works() -> None:
+    bus = EventBus()
+    with bus.subscribe() as reader:
+        bus.publish(
+            "container", "die", "ab", {"image": "busy", "name": "aa", "exitCode": "3"}, 1_500_000_000_000_000_001
+        )
+        event = await reader.get()
+    assert event == {
+        "status": "die", "id": "ab", "from": "busy", "Type": "container", "Action": "die",
+        "Actor": {"ID": "ab", "Attributes": {"image": "busy", "name": "aa", "exitCode": "3"}},
+        "scope": "local", "time": 1_500_000_000, "timeNano": 1_500_000_000_000_000_001,
+    }  # fmt: skip
+
+
+def test_only_containers_and_images_have_the_old_fields() -> None:
+    bus = EventBus()
+    assert "status" not in bus.publish("network", "connect", "n", {"container": "ab"})
+    assert "from" not in bus.publish("image", "pull", "busy", {"name": "busy"})
+
+
+def test_the_past() -> None:
+    bus = EventBus(history=3)
+    for second in range(5):
+        bus.publish("volume", "create", str(second), {}, second * 10**9)
+    assert [event["Actor"]["ID"] for event in bus.history()] == ["2", "3", "4"]
+    assert [event["Actor"]["ID"] for event in bus.history(3 * 10**9, 3 * 10**9)] == ["3"]
+
+
+async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "BACKLOG", 2)
+    bus = EventBus()
+    with bus.subscribe() as slow:
+        for number in range(4):
+            bus.publish("volume", "create", str(number))
+        assert not bus.subscribers
+        assert [(await slow.get() or {})["Actor"]["ID"] for _ in range(2)] == ["0", "1"]
+        with pytest.raises(Lagging):
+            await slow.get()
+
+
+async def test_closing_ends_every_reader() -> None:
+    bus = EventBus()
+    with bus.subscribe() as reader:
+        bus.close()
+        assert [event async for event in reader] == []
+    assert not bus.subscribers

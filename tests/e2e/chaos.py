@@ -78,4 +78,5 @@ class Killer(threading.Thread):
                     self.killed[victim] += 1
                 except ProcessLookupError:
                     pass
-            time.sleep(self.random.uniform(*self.pause))
+            # Once each had its share the fleet is mostly left in peace: what never runs can do no work.
+            time.sleep(self.random.uniform(*self.pause) * (1 if wanting else 4))

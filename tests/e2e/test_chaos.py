@@ -86,7 +86,7 @@ def test_orders_survive_kills(lab: Lab) -> None:
         view.start()
 
     done = False
-    killer = Killer(lab, each=KILLS_EACH, seed=random.randrange(1 << 30), pause=(0.3, 1.2), enough=lambda: done)
+    killer = Killer(lab, each=KILLS_EACH, seed=random.randrange(1 << 30), pause=(0.5, 2.5), enough=lambda: done)
     killer.start()
     third = ORDERS // 3
     spec = {"Cmd": ["sh", "-c", "echo started; exec sleep 3000"], "HostConfig": {"NetworkMode": "none"}}

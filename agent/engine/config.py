@@ -1,7 +1,7 @@
 """What an installation may choose, with the reason beside each default. Read once at start and never changed."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # sockaddr_un.sun_path holds 108 bytes with its closing NUL.
@@ -58,8 +58,6 @@ class EngineConfig:
     """``key=value`` shown by ``docker info``."""
     debug: bool = False
     """Log at debug level."""
-    extra: dict[str, str] = field(default_factory=dict)
-    """``--set key=value`` for settings of one module, read there by name."""
 
     @property
     def key(self) -> str:

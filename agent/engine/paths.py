@@ -3,6 +3,8 @@
 ROOT/                               0700: nobody but root reads layers, logs or volumes
 ├── lock                            flock: one engine a root
 ├── engine.db                       records and journal (SQLite, WAL)
+├── engine-id                       what ``docker info`` calls this engine
+├── seccomp/<hash>                  filters as the runtime compiled them    (containers/seccomp.py)
 ├── reserve                         spare blocks given back on a full disk, so that stop and rm still work
 ├── content/                        blobs as pulled, by digest              (storage/content.py)
 ├── layers/                         unpacked layers, by chain               (storage/layers.py)
@@ -19,7 +21,7 @@ ROOT/                               0700: nobody but root reads layers, logs or 
 
 RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it describes
 ├── runtime/<id>/                   the OCI runtime's own state (crun's exec.fifo)
-├── containers/<id>/                bundle: config.json, attach, ctl, winsz, oom, pidfile, conmon.pid
+├── containers/<id>/                bundle: config.json, attach, ctl, winsz, oom, pidfile, processes
 ├── execs/<exec id>/                the same for a detached exec, with its own exit/
 └── netns/<id>                      network namespaces, bound
 """

@@ -54,6 +54,7 @@ from agent.engine.paths import Paths
 from agent.engine.registry.client import Registries
 from agent.engine.runtime.conmon import Conmon
 from agent.engine.runtime.crun import Crun, choose
+from agent.engine.runtime.crun import warnings as runtime_warnings
 from agent.engine.runtime.exits import Exits
 from agent.engine.state.db import Database
 from agent.engine.state.journal import Journal
@@ -218,6 +219,7 @@ class Engine:
             seccomp=True,
             labels=self.config.labels,
             insecure=self.config.insecure_registries,
+            warnings=runtime_warnings(self.runtime.name, self.runtime.version),
         )
 
     async def recover(self) -> None:

@@ -53,6 +53,20 @@ def crun_refuses(hierarchy: cgroups.Hierarchy) -> str:
     return ""
 
 
+SAFE = {"runc": (1, 2, 8), "crun": (1, 14, 1)}
+"""The first versions with the fixes of 2024 and 2025 for escapes by descriptors, /dev and procfs."""
+
+
+def warnings(name: str, version: str) -> list[str]:
+    """What ``docker info`` says of a runtime that is too old. Pure."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    least = SAFE.get(name)
+    if least is None or not numbers or numbers >= least:
+        return []
+    wanted = ".".join(str(part) for part in least)
+    return [f"WARNING: {name} {version} is older than {wanted} and lacks its security fixes: upgrade it"]
+
+
 class Crun:
     """One runtime with its state directory."""
 

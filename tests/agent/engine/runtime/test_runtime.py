@@ -18,7 +18,7 @@ import pytest
 from agent.engine.kernel import cgroups
 from agent.engine.runtime.base import ExecSpec, Launch, Runtime, RuntimeRefused, spoken
 from agent.engine.runtime.conmon import Conmon
-from agent.engine.runtime.crun import Crun, choose
+from agent.engine.runtime.crun import Crun, choose, warnings
 from agent.engine.runtime.exits import Exits
 from agent.engine.runtime.fake import FakeRuntime
 
@@ -145,3 +145,18 @@ async def test_a_detached_exec_that_ends_at_once(bench: Bench) -> None:
         processes = await bench.runtime.exec_detached(spec, place, place / "exit")
         end = await exits.watch(f"e{number}", processes, place / "exit" / launch.id, place)
         assert end.code == number
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "warns"),
+    [
+        ("crun", "1.8.1", True),
+        ("crun", "1.14.1", False),
+        ("crun", "1.20", False),
+        ("runc", "1.1.5+ds1", True),
+        ("runc", "1.3.3", False),
+        ("other", "0.1", False),
+    ],
+)
+def test_v2_a_runtime_that_is_too_old(name: str, version: str, warns: bool) -> None:
+    assert bool(warnings(name, version)) is warns

@@ -38,17 +38,12 @@ async def run(
     handler: Handler, request: web.Request, running: set[asyncio.Task[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Call a handler; an error becomes an answer, unless the head of one has already left."""
-    try:
-        if request.method in ("GET", "HEAD") or getattr(handler, _ABORTABLE, False):
-            return await handler(request)
-        task = asyncio.ensure_future(_guarded(handler, request))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        return await asyncio.shield(task)
-    except (asyncio.CancelledError, ConnectionResetError):
-        raise
-    except Exception as error:
-        return errors.answer(error)
+    if request.method in ("GET", "HEAD") or getattr(handler, _ABORTABLE, False):
+        return await _guarded(handler, request)
+    task = asyncio.ensure_future(_guarded(handler, request))
+    running.add(task)
+    task.add_done_callback(running.discard)
+    return await asyncio.shield(task)
 
 
 async def _guarded(handler: Handler, request: web.Request) -> web.StreamResponse:

@@ -63,8 +63,6 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     for entry in list(ops.paths.containers.iterdir()):
         if entry.name not in ops.containers:
             await asyncio.to_thread(files.remove_tree, entry)
-    await asyncio.to_thread(files.remove_tree, ops.paths.execs)
-    ops.paths.execs.mkdir(mode=0o700, exist_ok=True)
 
 
 async def _kill(processes: Processes) -> None:

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Collection, Iterator
 
-from agent.engine.kernel.netlink import ACK, BUFFER, DUMP, NLMSG_DONE, NLMSG_ERROR, attr, attributes, message
+from agent.engine.kernel.rtnetlink import ACK, BUFFER, DUMP, NLMSG_DONE, NLMSG_ERROR, attr, attributes, message
 
 NETLINK_NETFILTER = 12
 CT_GET, CT_DELETE = 0x101, 0x102

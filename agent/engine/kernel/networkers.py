@@ -1,7 +1,7 @@
 """Threads that live in the network namespace that holds the bridges, published ports and rules.
 
 unshare and setns move one thread, not the process: the engine's event loop never leaves its namespace. A worker
-enters the namespace of ``--netns`` once (or stays in the process's own) and keeps a netlink socket and an nft context
+enters the namespace of ``--netns`` once (or stays in the process's own), keeps an rtnetlink socket and an nft context
 there. To make a container's namespace it leaves home, binds the new one to a file, opens what it needs, and returns.
 
 Sources: network_namespaces(7), setns(2).
@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from agent.engine.errors import System
 from agent.engine.kernel import namespaces, syscalls
-from agent.engine.kernel.netlink import Netlink
 from agent.engine.kernel.nftables import Nft
+from agent.engine.kernel.rtnetlink import Rtnetlink
 
 OWN = "/proc/thread-self/ns/net"
 START = 10
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Home:
-    """What a worker thread holds: its namespace, one netlink socket and one nft context there. Only for that thread."""
+    """What a worker thread holds: its namespace, an rtnetlink socket and an nft context there. Only for that thread."""
 
     def __init__(self, namespace: Path | None) -> None:
         """Move the calling thread to the namespace, for good.
@@ -42,7 +42,7 @@ class Home:
                 self.back()
         except OSError as error:
             raise System(f"network namespace {namespace or 'of the engine'} cannot be entered: {error}") from error
-        self.netlink = Netlink()
+        self.rtnetlink = Rtnetlink()
         self.nft = Nft()
 
     @contextmanager

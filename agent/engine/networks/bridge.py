@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.engine.errors import Invalid, System
-from agent.engine.kernel import netlink
-from agent.engine.kernel.networkers import Home
+from agent.engine.kernel.netlink import Links
 from agent.engine.networks.firewall import BridgeRules
 from agent.engine.networks.ipam import Plan
 from agent.engine.state.records import NetworkRecord
@@ -85,8 +84,8 @@ def sysctl(name: str, value: str) -> None:
         path.write_text(value)
 
 
-def ensure(home: Home, record: NetworkRecord, plans: Sequence[Plan], owner: str) -> None:
-    """Make the link, its addresses and the settings that it needs, where they are not there yet.
+def ensure(record: NetworkRecord, plans: Sequence[Plan], owner: str) -> None:
+    """Make the link, its addresses and the settings that it needs, where they are not there yet. The thread is at home.
 
     Args:
         owner: written on the link as its alias, so that it is found again when nobody knows it any more.
@@ -97,13 +96,9 @@ def ensure(home: Home, record: NetworkRecord, plans: Sequence[Plan], owner: str)
     options = read_options(record.id, record.options)
     made = False
     try:
-        made = _ensure_link(home, options)
-        index = socket.if_nametoindex(options.link)
-        home.netlink.talk(
-            netlink.link_alias(index, owner),
-            netlink.link_up(index),
-            *(netlink.address_add(index, one.gateway, one.subnet.prefixlen) for one in plans),
-        )
+        with Links() as links:
+            made = _ensure_link(links, options)
+            links.set_up(options.link, owner, [(one.gateway, one.subnet.prefixlen) for one in plans])
         sysctl("ipv4/ip_forward", "1")
         sysctl(f"ipv4/conf/{options.link}/route_localnet", "1")
         sysctl(f"ipv6/conf/{options.link}/accept_ra", "0")
@@ -111,24 +106,21 @@ def ensure(home: Home, record: NetworkRecord, plans: Sequence[Plan], owner: str)
         sysctl("ipv6/conf/all/forwarding" if six else f"ipv6/conf/{options.link}/disable_ipv6", "1")
     except OSError as error:
         if made:
-            remove(home, options.link)
+            remove(options.link)
         raise System(f"bridge {options.link} of network {record.name} cannot be set up: {error}") from error
 
 
-def _ensure_link(home: Home, options: BridgeOptions) -> bool:
+def _ensure_link(links: Links, options: BridgeOptions) -> bool:
     try:
         socket.if_nametoindex(options.link)
     except OSError:
         mac = "02:42:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(4))
-        home.netlink.talk(netlink.bridge_add(options.link, mac, options.mtu))
+        links.add_bridge(options.link, mac, options.mtu)
         return True
     return False
 
 
-def remove(home: Home, link: str) -> None:
+def remove(link: str) -> None:
     """Take the link away; one that is gone already is fine."""
-    try:
-        home.netlink.talk(netlink.link_delete(socket.if_nametoindex(link)))
-    except OSError:
-        if any(one.name == link for one in home.netlink.links()):
-            raise
+    with Links() as links:
+        links.delete(link)

@@ -7,7 +7,8 @@ from ipaddress import ip_network
 import msgspec
 
 from agent.engine.errors import Conflict, Denied, Invalid, NotFound, System
-from agent.engine.kernel.networkers import NetWorkers
+from agent.engine.kernel.netlink import Links
+from agent.engine.kernel.networkers import Home, NetWorkers
 from agent.engine.networks import bridge, ipam
 from agent.engine.networks.endpoint import Assigned, Endpoint, Json, new_id
 from agent.engine.networks.ipam import Address, Plan
@@ -187,8 +188,12 @@ class Catalogue:
         return [plan.subnet for plans in self._plans.values() for plan in plans]
 
     async def _free_subnet(self, link: str, pools: tuple[str, ...] = ()) -> ipam.Subnet:
-        routed = await self._workers.run(lambda home: home.netlink.networks(without=link))
-        return ipam.free_subnet(pools or self._pools, [*self._subnets(), *map(ip_network, routed)])
+        def routed(_: Home) -> list[str]:
+            with Links() as links:
+                return links.networks(without=link)
+
+        others = [ip_network(text) for text in await self._workers.run(routed)]
+        return ipam.free_subnet(pools or self._pools, [*self._subnets(), *others])
 
     async def _save(self, record: NetworkRecord) -> NetworkRecord:
         self._plans[record.id] = plans_of(record)

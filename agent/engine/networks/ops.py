@@ -96,7 +96,7 @@ class Ops:
 
         def unmake(home: Home) -> None:
             self.rules.remove_bridge(home, record.bridge)
-            bridge.remove(home, record.bridge)
+            bridge.remove(record.bridge)
 
         async with self.making:
             await self.workers.run(unmake)
@@ -104,7 +104,7 @@ class Ops:
 
     def _make(self, home: Home, record: NetworkRecord) -> None:
         plans = self.catalogue.plans(record.id)
-        bridge.ensure(home, record, plans, self.rules.table)
+        bridge.ensure(record, plans, self.rules.table)
         self.rules.add_bridge(home, bridge.rules_of(record, plans))
 
     def wire(self, end: Endpoint) -> Wire:

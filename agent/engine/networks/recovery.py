@@ -1,14 +1,14 @@
 """Networks after the engine was away: from the records of running containers to sockets, rules and addresses."""
 
 import asyncio
-import errno
 import logging
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 from agent.engine.errors import EngineError
-from agent.engine.kernel import namespaces, netlink
-from agent.engine.kernel.netlink import NetlinkError
+from agent.engine.kernel import namespaces
+from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import live, sandbox
 from agent.engine.networks.host import read_mode
@@ -34,7 +34,7 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     for network in bridges:
         await ops.ensure_bridge(network)
     await asyncio.gather(*(_serve(ops, ops.live[record.id], record) for record in adopted))
-    await ops.workers.run(lambda home: _sweep(ops, home))
+    await ops.workers.run(lambda _: _sweep(ops))
 
 
 async def _adopt(ops: Ops, record: ContainerRecord) -> None:
@@ -73,21 +73,22 @@ def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord) ->
     ops.rules.publish(home, one.rules)
 
 
-def _sweep(ops: Ops, home: Home) -> None:
+def _sweep(ops: Ops) -> None:
     """Namespaces and links of containers that do not run, bridges of networks that are no more."""
     for path in ops.paths.namespaces.glob("*"):
         if path.name not in ops.live:
             namespaces.remove_network(path)
-    known = {end.veth for one in ops.live.values() for end in one.endpoints.values() if end.addresses}
-    links = home.netlink.links()
     ours = {record.bridge for record in ops.catalogue.all() if record.bridge}
-    bridges = {link.index for link in links if link.name in ours}
-    for link in links:
-        orphan = link.kind == "veth" and link.master in bridges and link.name not in known
-        if orphan or (link.alias == ops.rules.table and link.name not in ours):
-            try:
-                home.netlink.talk(netlink.link_delete(link.index))
-            except NetlinkError as error:
-                # The kernel takes the link down by itself once its namespace is gone, perhaps just now.
-                if error.errno != errno.ENODEV:
+    if ours.isdisjoint(name for _, name in socket.if_nameindex()):
+        return
+    known = {end.veth for one in ops.live.values() for end in one.endpoints.values() if end.addresses}
+    with Links() as links:
+        found = links.all()
+        bridges = {link.index for link in found if link.name in ours}
+        for link in found:
+            orphan = link.kind == "veth" and link.master in bridges and link.name not in known
+            if orphan or (link.alias == ops.rules.table and link.name not in ours):
+                try:
+                    links.delete(link.name)
+                except OSError as error:
                     log.error("link %s, which belongs to no container, stays: %s", link.name, error)

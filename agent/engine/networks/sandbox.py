@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.engine.errors import System
-from agent.engine.kernel import netlink
-from agent.engine.kernel.netlink import Netlink
+from agent.engine.kernel import rtnetlink
+from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import OWN, Home
+from agent.engine.kernel.rtnetlink import Address, Rtnetlink
 from agent.engine.networks.bridge import sysctl
 from agent.engine.networks.endpoint import Endpoint, gateway
 
@@ -29,14 +30,20 @@ class Wire:
 
 
 @contextmanager
-def _speaking(path: Path) -> Iterator[tuple[Netlink, int]]:
-    """A netlink socket of the namespace that the thread is in, and a descriptor of it."""
-    descriptor = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+def _refusals(path: Path) -> Iterator[None]:
     try:
-        with Netlink() as inside:
-            yield inside, descriptor
+        yield
     except OSError as error:
         raise System(f"the network of {path.name} cannot be set up: {error}") from error
+
+
+@contextmanager
+def _speaking(path: Path) -> Iterator[tuple[Rtnetlink, int]]:
+    """An rtnetlink socket of the namespace that the thread is in, and a descriptor of it."""
+    descriptor = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with _refusals(path), Rtnetlink() as inside:
+            yield inside, descriptor
     finally:
         os.close(descriptor)
 
@@ -52,10 +59,11 @@ def build(home: Home, path: Path, wires: Sequence[Wire]) -> None:
         sysctl("ipv6/conf/all/disable_ipv6", "0" if gateway(endpoints, 6) else "1")
         if gateway(endpoints, 6):
             sysctl("ipv6/conf/default/accept_ra", "0")
-        inside.talk(netlink.link_up(LOOPBACK))
+        inside.talk(rtnetlink.link_up(LOOPBACK))
         for wire in wires:
             _plug(home, inside, descriptor, wire)
-        _route(inside, endpoints)
+        for gate, ifname in _gates(endpoints):
+            inside.talk(rtnetlink.default_route(gate, socket.if_nametoindex(ifname)))
 
 
 def plug(home: Home, path: Path, wire: Wire, endpoints: Sequence[Endpoint]) -> None:
@@ -72,46 +80,51 @@ def plug(home: Home, path: Path, wire: Wire, endpoints: Sequence[Endpoint]) -> N
             sysctl("ipv6/conf/all/disable_ipv6", "0")
             sysctl("ipv6/conf/default/accept_ra", "0")
         _plug(home, inside, descriptor, wire)
-        _route(inside, endpoints)
+        _route_anew(endpoints)
 
 
 def names_inside(home: Home, path: Path) -> dict[str, str]:
     """Links of a container by MAC, for endpoints that are rebuilt."""
-    with home.inside(path), Netlink() as inside:
-        return {link.mac: link.name for link in inside.links()}
+    with home.inside(path), Links() as links:
+        return {link.mac: link.name for link in links.all()}
 
 
 def unplug(home: Home, path: Path, veth: str, remaining: Sequence[Endpoint]) -> None:
     """Take a link out of a namespace in use; one that is gone is fine."""
-    try:
-        home.netlink.talk(netlink.link_delete(socket.if_nametoindex(veth)))
-    except OSError:
-        if any(one.name == veth for one in home.netlink.links()):
-            raise
-    with home.inside(path), _speaking(path) as (inside, _):
-        _route(inside, remaining)
+    with _refusals(path):
+        with Links() as links:
+            links.delete(veth)
+        with home.inside(path):
+            _route_anew(remaining)
 
 
-def _plug(home: Home, inside: Netlink, descriptor: int, wire: Wire) -> None:
-    """The thread is inside, so names mean links there; ``home.netlink`` still speaks for home."""
+def _plug(home: Home, inside: Rtnetlink, descriptor: int, wire: Wire) -> None:
+    """The thread is inside, so names mean links there; ``home.rtnetlink`` still speaks for home."""
     end = wire.endpoint
-    home.netlink.talk(
-        netlink.veth_add(end.veth, home.netlink.index_of(wire.bridge), wire.mtu, end.ifname, end.mac, descriptor)
+    home.rtnetlink.talk(
+        rtnetlink.veth_add(end.veth, home.rtnetlink.index_of(wire.bridge), wire.mtu, end.ifname, end.mac, descriptor)
     )
     index = socket.if_nametoindex(end.ifname)
     inside.talk(
-        netlink.link_up(index),
-        *(netlink.address_add(index, one.address, one.plan.subnet.prefixlen) for one in end.addresses),
+        rtnetlink.link_up(index),
+        *(rtnetlink.address_add(index, one.address, one.plan.subnet.prefixlen) for one in end.addresses),
     )
-    port = home.netlink.index_of(end.veth)
-    home.netlink.talk(
-        netlink.bridge_port(port, hairpin=True, isolated=wire.isolated), netlink.forwarding_entry(port, end.mac)
+    port = home.rtnetlink.index_of(end.veth)
+    home.rtnetlink.talk(
+        rtnetlink.bridge_port(port, hairpin=True, isolated=wire.isolated), rtnetlink.forwarding_entry(port, end.mac)
     )
 
 
-def _route(inside: Netlink, endpoints: Sequence[Endpoint]) -> None:
+def _route_anew(endpoints: Sequence[Endpoint]) -> None:
+    with Links() as links:
+        for gate, ifname in _gates(endpoints):
+            links.default_route(gate, ifname)
+
+
+def _gates(endpoints: Sequence[Endpoint]) -> Iterator[tuple[Address, str]]:
+    """Where the default routes lead, and by which link."""
     for version in (4, 6):
         chosen = gateway(endpoints, version)
         if chosen is not None:
             owner = next(one for one in endpoints if chosen in one.addresses)
-            inside.talk(netlink.default_route(chosen.plan.gateway, socket.if_nametoindex(owner.ifname)))
+            yield chosen.plan.gateway, owner.ifname

@@ -124,4 +124,6 @@ def _engine_name(version: dict[str, Any]) -> str:
     components = version.get("Components") or []
     names = [str(one.get("Name") or "") for one in components if isinstance(one, dict)]
     first = names[0] if names else ""
+    if (version.get("Platform") or {}).get("Name") == "Longshore":
+        return "longshore"
     return {"Engine": "dockerd", "Podman Engine": "podman"}.get(first, first)

@@ -30,7 +30,7 @@ class LogView(threading.Thread):
         self.numbers: list[int] = []
         self.connections = 0
         self._at, self._same = "", 0
-        self._stop = threading.Event()
+        self._ending = threading.Event()
 
     def run(self) -> None:
         """Connect again and again, each time from the last line that was seen."""
@@ -39,7 +39,7 @@ class LogView(threading.Thread):
 
     def finish(self) -> None:
         """Stop following and wait for the thread."""
-        self._stop.set()
+        self._ending.set()
         self.join(20)
 
     def fault(self) -> str:
@@ -51,7 +51,7 @@ class LogView(threading.Thread):
 
     async def _follow(self) -> None:
         context = ssl.create_default_context(cafile=str(self.lab.data / "tls/ca.pem"))
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             resume = f"&from={self._at}~{self._same}" if self._at else ""
             url = f"wss://{CONTROL_PLANE}:{PORT}/ws/containers/{self.container}/logs?tail=5{resume}"
             try:
@@ -65,7 +65,7 @@ class LogView(threading.Thread):
                 await asyncio.sleep(0.3)
 
     async def _read(self, socket: websockets.ClientConnection) -> None:
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             try:
                 frame = await asyncio.wait_for(socket.recv(), 1)
             except TimeoutError:

@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.engine.config import EngineConfig
+from agent.engine.kernel import cgroups
+from agent.engine.paths import Paths
 from tests.agent.engine.cli.docker import NEW, OLD, Docker
 from tests.busybox import import_into
 from tests.netns import Namespace
@@ -95,6 +98,9 @@ def running_engine(*options: str) -> Iterator[RunningEngine]:
             engine.docker.clean()
         engine.stop()
         namespace.remove()
+        config = EngineConfig(root=engine.data, socket=engine.socket)
+        cgroups.remove(cgroups.detect(), config.cgroup, patience=2)
+        shutil.rmtree(Paths.of(config).run, ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -71,7 +71,7 @@ def own_engine(own: Stack) -> Iterator[str]:
     own.agent("h", str(namespace.path))
     socket = own.state("h") / "docker.sock"
     try:
-        wait_for(socket.exists, 20, own.agents["h"].text)
+        wait_for(socket.exists, 40, lambda: own.agents["h"].text)
         own.online("h", 30)
         import_into(f"unix://{socket}", "lnk-busybox:1")
         yield f"unix://{socket}"

@@ -16,15 +16,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 15.0, words: str = "it did not happen") -> Any:
-    """Ask until the answer is true."""
+def wait_for(
+    what: Callable[[], Any], seconds: float = 15.0, words: str | Callable[[], str] = "it did not happen"
+) -> Any:
+    """Ask until the answer is true; words may be asked for when it never was."""
     end = time.monotonic() + seconds
     while True:
         found = what()
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError(words)
+            raise AssertionError(words if isinstance(words, str) else words())
         time.sleep(0.05)
 
 
@@ -206,9 +208,10 @@ class Stack:
 
     def online(self, host: str, seconds: float = 20.0) -> None:
         """Wait until the control plane has the host online."""
-        log = self.agents[host].text if host in self.agents else ""
         wait_for(
-            lambda: self.do("host", host)["state"] == "online", seconds, f"{host} does not come online: {log[-2000:]}"
+            lambda: self.do("host", host)["state"] == "online",
+            seconds,
+            lambda: f"{host} does not come online: {self.agents[host].text[-2000:] if host in self.agents else ''}",
         )
 
     def ended(self, *ids: str, seconds: float = 20.0) -> list[dict[str, Any]]:

@@ -97,6 +97,7 @@ def _build(
         if target is not None:
             one.bindings = _bind(ops, one, request.port_requests())
         namespaces.remove_network(one.path)
+        ops.rules.guard(home, one.endpoints.values())
         sandbox.build(home, one.path, [ops.wire(end) for end in one.endpoints.values() if end.addresses])
         wanted = live.all_rules(one.bindings, target)
         ops.rules.publish(home, wanted)

@@ -1,6 +1,7 @@
 """Join a container to a network, or take it out, whether or not it runs."""
 
 import contextlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -8,7 +9,7 @@ from agent.engine.errors import Denied, NotFound, System
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import hostfiles, sandbox
 from agent.engine.networks.attach import check_config, make_endpoint
-from agent.engine.networks.endpoint import SHORT_ID, Json
+from agent.engine.networks.endpoint import SHORT_ID, Endpoint, Json
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
 from agent.engine.networks.live import LiveSandbox
@@ -62,7 +63,7 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
     if one is not None and end is not None:
         remaining = [other for name, other in one.endpoints.items() if name != network.name]
         try:
-            await ops.workers.run(lambda home: sandbox.unplug(home, one.path, end.veth, remaining))
+            await ops.workers.run(lambda home: _unplug(ops, home, one, end, remaining))
         except (OSError, System):
             if not force:
                 raise
@@ -84,6 +85,7 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
 
     def work(home: Home) -> None:
         if end.addresses:
+            ops.rules.guard(home, [end])
             sandbox.plug(home, one.path, ops.wire(end), endpoints)
 
     try:
@@ -103,8 +105,13 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
         ops.catalogue.give_back(end)
         remaining = [*one.endpoints.values()]
         with contextlib.suppress(OSError, System):
-            await ops.workers.run(lambda home: sandbox.unplug(home, one.path, end.veth, remaining))
+            await ops.workers.run(lambda home: _unplug(ops, home, one, end, remaining))
         raise
+
+
+def _unplug(ops: Ops, home: Home, one: LiveSandbox, end: Endpoint, remaining: Sequence[Endpoint]) -> None:
+    sandbox.unplug(home, one.path, end.veth, remaining)
+    ops.rules.unguard(home, [end])
 
 
 def _rewrite_hosts(

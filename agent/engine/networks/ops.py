@@ -131,6 +131,7 @@ class Ops:
     def unbuild(self, home: Home, one: LiveSandbox) -> None:
         """Rules, ports and namespace of a sandbox, in a worker."""
         self.rules.unpublish(home, one.rules)
+        self.rules.unguard(home, one.endpoints.values())
         self.ports.release(one.bindings)
         one.rules, one.bindings = [], []
         namespaces.remove_network(one.path)

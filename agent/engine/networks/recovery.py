@@ -63,6 +63,7 @@ async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:
 
 
 def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord) -> None:
+    ops.rules.guard(home, one.endpoints.values())
     for key, bindings in record.network.ports.items():
         number, protocol = parse_port(key)
         for binding in bindings or ():

@@ -1,22 +1,28 @@
-"""The firewall's rules in force: what ``firewall.py`` writes, applied. Called in worker threads."""
+"""The rules in force: what ``firewall.py`` and ``guard.py`` write, applied. Called in worker threads."""
 
+import logging
 import threading
 from collections.abc import Collection, Iterable
 
 from agent.engine.errors import System
 from agent.engine.kernel import conntrack
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import firewall
+from agent.engine.networks import firewall, guard
+from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.firewall import BridgeRules, PortRule, RuleSet
+
+log = logging.getLogger(__name__)
 
 
 class Rules:
-    """Keeps the table equal to the rule set: memory changes only when the kernel has taken the change."""
+    """Keeps the tables equal to the rule set: memory changes only when the kernel has taken the change."""
 
     def __init__(self, table: str) -> None:
         self._set = RuleSet(table)
+        self._guarded: dict[str, Endpoint] = {}
         self._lock = threading.Lock()
         self._installed = False
+        self._guarding = True
 
     @property
     def table(self) -> str:
@@ -54,11 +60,27 @@ class Rules:
             self._set.ports -= known
             if not known:
                 return
-            try:
-                home.nft.run(firewall.delete_ports(self.table, known))
-            except System:
-                home.nft.run(firewall.render(self._set))
+            self._try(home, firewall.delete_ports(self.table, known))
         _forget_udp(known)
+
+    def guard(self, home: Home, ends: Iterable[Endpoint]) -> None:
+        """Let each of these links, there or to come, send as itself only.
+
+        Raises:
+            System: nftables refused.
+        """
+        fresh = {end.veth: end for end in ends if end.addresses}
+        with self._lock:
+            self._guarded |= fresh
+            if self._guarding:
+                self._try(home, guard.add(self.table, fresh.values()))
+
+    def unguard(self, home: Home, ends: Iterable[Endpoint]) -> None:
+        """Forget links; those that were not guarded are fine."""
+        with self._lock:
+            gone = [known for end in ends if (known := self._guarded.pop(end.veth, None)) is not None]
+            if self._guarding:
+                self._try(home, guard.delete(self.table, gone))
 
     def restore(self, home: Home) -> bool:
         """Write the table again if somebody has removed or flushed it; whether that was needed."""
@@ -66,24 +88,52 @@ class Rules:
             if not self._installed:
                 return False
             try:
-                if "vmap @into" in home.nft.run(f"list chain inet {self.table} forward"):
+                chains = home.nft.run(f"list chain inet {self.table} forward")
+                if self._guarding:
+                    chains += home.nft.run(f"list chain bridge {self.table} prerouting")
+                if "vmap @into" in chains and ("jump guard" in chains or not self._guarding):
                     return False
             except System:
                 pass
-            home.nft.run(firewall.render(self._set))
+            home.nft.run(self._render(self._set))
             return True
 
     def clear(self, home: Home) -> None:
-        """Remove the table, at start before it is made anew and when the engine is taken off the host."""
+        """Remove the tables, at start before it is made anew and when the engine is taken off the host."""
         with self._lock:
             home.nft.run(firewall.delete_table(self.table))
+            if self._can_guard(home):
+                home.nft.run(guard.delete_table(self.table))
             self._installed = False
 
     def _replace(self, home: Home, bridges: dict[str, BridgeRules]) -> None:
+        if not self._installed:
+            self._guarding = self._can_guard(home)
         changed = RuleSet(self.table, bridges, self._set.ports)
-        home.nft.run(firewall.render(changed))
+        home.nft.run(self._render(changed))
         self._set = changed
         self._installed = True
+
+    def _render(self, rules: RuleSet) -> str:
+        guarded = guard.render(self.table, self._guarded.values()) if self._guarding else ""
+        return firewall.render(rules) + guarded
+
+    def _can_guard(self, home: Home) -> bool:
+        """A kernel may have been built without nftables for bridges."""
+        try:
+            home.nft.run(f"add table bridge {self.table}")
+        except System as error:
+            log.warning("containers with NET_RAW can speak for their neighbours here: %s", error)
+            return False
+        return True
+
+    def _try(self, home: Home, commands: str) -> None:
+        """Change the tables; somebody may have flushed them meanwhile."""
+        try:
+            if commands:
+                home.nft.run(commands)
+        except System:
+            home.nft.run(self._render(self._set))
 
 
 def _forget_udp(ports: Iterable[PortRule]) -> None:

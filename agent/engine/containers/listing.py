@@ -90,7 +90,9 @@ def _health(record: ContainerRecord) -> str:
 def _networks(record: ContainerRecord) -> set[str]:
     names = set(record.network.endpoints) or set(record.endpoints_config)
     ids = {settings.get("NetworkID", "") for settings in record.network.endpoints.values()}
-    return (names or {record.network_mode}) | ids
+    if not names and not record.unplugged:
+        names = {record.network_mode}
+    return names | ids
 
 
 class Selection:

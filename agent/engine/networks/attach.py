@@ -155,7 +155,7 @@ def _result(ops: Ops, one: LiveSandbox, kind: str, request: SandboxRequest) -> S
         sandbox_id=new_id(),
         sandbox_key=str(path or "/proc/self/ns/net"),
         endpoints={name: end.settings() for name, end in one.endpoints.items()},
-        ports=shown(one.bindings, request.exposed) if kind == "bridge" else {},
+        ports=shown(one.bindings, request.exposed) if one.endpoints and kind == "bridge" else {},
         hosts_path=str(files.hosts),
         resolv_path=str(files.resolv),
         hostname_path=str(files.hostname),

@@ -134,7 +134,7 @@ async def _save(ops: Ops, container: ContainerRecord, wanted: dict[str, Json], o
     if one is not None:
         settings = {name: end.settings() for name, end in one.endpoints.items()}
         network = msgspec.structs.replace(network, endpoints=settings)
-    await ops.containers.change(container.id, endpoints_config=wanted, network=network)
+    await ops.containers.change(container.id, endpoints_config=wanted, unplugged=not wanted, network=network)
 
 
 def _check_mode(network: NetworkRecord, container: ContainerRecord) -> None:

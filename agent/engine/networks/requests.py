@@ -29,6 +29,8 @@ class SandboxRequest:
     domainname: str = ""
     endpoints: Mapping[str, Json] = field(default_factory=dict)
     """Network name → EndpointSettings as asked; empty: the network that the mode names."""
+    unplugged: bool = False
+    """No endpoints means no network."""
     mac: str = ""
     """``Config.MacAddress``, for the mode's network."""
     port_bindings: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class SandboxRequest:
             domainname=config.get("Domainname") or "",
             network_mode=record.network_mode,
             endpoints=record.endpoints_config,
+            unplugged=record.unplugged,
             mac=config.get("MacAddress") or "",
             port_bindings=given.get("PortBindings") or {},
             exposed=tuple(config.get("ExposedPorts") or ()),
@@ -77,7 +80,7 @@ class SandboxRequest:
         given: dict[str, Json] = {}
         for ref, config in self.endpoints.items():
             given.setdefault(name_of("bridge" if ref == "default" else ref), {}).update(config or {})
-        if not given:
+        if not given and not self.unplugged:
             given = {first: {}}
         if self.mac and first in given:
             given[first].setdefault("MacAddress", self.mac)

@@ -129,6 +129,8 @@ class ContainerRecord(msgspec.Struct, frozen=True):
     """Top layer of the image, for the snapshot."""
     endpoints_config: dict[str, Json] = {}
     """``NetworkingConfig.EndpointsConfig`` as asked, kept up by connect and disconnect."""
+    unplugged: bool = False
+    """Disconnected from its last network: it starts with none, whatever its mode says."""
     state: State = State()
     restart_count: int = 0
     stopped_by_hand: bool = False

@@ -1,6 +1,7 @@
 import pytest
 
 from agent.engine.errors import Denied, Invalid, NotFound, System, Unavailable
+from agent.engine.networks.requests import SandboxRequest
 from tests.agent.engine.networks.bench import Bench, enter
 
 
@@ -38,6 +39,27 @@ async def test_a_container_that_does_not_run(bench: Bench, net: str) -> None:
     assert sorted(bench.service.endpoint_settings(bench.record("one"))) == ["bridge", "net"]
     await bench.service.disconnect("bridge", "one")
     assert sorted(bench.record("one").endpoints_config) == ["net"]
+
+
+async def test_the_only_network(bench: Bench) -> None:
+    """A container that was taken out of it starts without any, as with dockerd."""
+    await bench.start("one")
+    await bench.stop("one")
+    await bench.service.disconnect("bridge", "one")
+    assert bench.service.endpoint_settings(bench.record("one")) == {}
+    again = await bench.service.attach(SandboxRequest.of(bench.record("one")))
+    assert again.endpoints == again.ports == {}
+    assert "eth0" not in enter(again.netns_path, "ip link")
+    await bench.service.connect("bridge", "one", {})
+    assert "172.17.0.2/16" in enter(again.netns_path, "ip addr show eth0")
+    await bench.service.disconnect("bridge", "one")
+    await bench.stop("one")
+    again = await bench.service.attach(SandboxRequest.of(bench.record("one")))
+    assert again.endpoints == {}
+    await bench.stop("one")
+    await bench.service.connect("bridge", "one", {})
+    again = await bench.service.attach(SandboxRequest.of(bench.record("one")))
+    assert list(again.endpoints) == ["bridge"]
 
 
 async def test_several_at_once(bench: Bench, net: str) -> None:

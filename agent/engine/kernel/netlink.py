@@ -1,8 +1,8 @@
 """Links, addresses and routes by pyroute2: all that no container's start waits for (that part: ``rtnetlink.py``).
 
-The only module that imports pyroute2, and only when first needed: it takes 11 MiB and 0.33 s of a processor. An engine
-has it once it has looked for a free subnet or made or found a bridge of its own. Idle, after one container: 50 MiB PSS
-with it, 40 without; started where no bridge is: 35 MiB in 0.4 s of a processor, where one is: 46 in 0.7.
+The only module that imports pyroute2, and only when first needed. An engine has it once it has looked for a free subnet
+or made or found a bridge of its own. Measured: idle after one container 51 MiB PSS, 39 without pyroute2; started where
+a bridge of its own is 46 MiB after 0.7 s, where none is 35 after 0.4.
 
 An ``IPRoute`` is an asyncio loop inside, with several descriptors: it cannot be opened where a loop runs, so only
 worker threads come here, and they open it for one piece of work (2 ms with a dump) instead of each keeping one. It

@@ -1,0 +1,1 @@
+"""What people and CI run: set-up, start, stop, join, test, check."""

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.common.access import Access
 from controlplane.common.lists import ListQuery
 from controlplane.common.rights import SECRETS_READ
 from controlplane.common.serializers import Query, Repeated, Strict
 from controlplane.containers.models import Container, ContainerState, Health
 from controlplane.containers.spec import LIMITS, masked_env
-from controlplane.orders.serializers import HostBrief, OrderOptions, OrderProblem, PendingOrder, pending
+from controlplane.orders.serializers import OnHostJson, OrderOptions
 
 BATCH_VERBS = ["start", "stop", "restart", "kill", "pause", "unpause", "remove"]
 
@@ -45,20 +43,14 @@ class Port(serializers.Serializer[Any]):
     host_port = serializers.IntegerField(required=False)
 
 
-class ContainerRow(serializers.ModelSerializer[Container]):
+class ContainerRow(OnHostJson[Container]):
     """A container in the list."""
 
-    host = HostBrief()
     image = ImageBrief(source="*")
     ports = Port(many=True)
     stack = serializers.SerializerMethodField()
-    labels = serializers.DictField(child=serializers.CharField())
     addresses = serializers.ListField(child=serializers.CharField())
     network_names = serializers.SerializerMethodField()
-    created_at = serializers.SerializerMethodField()
-    pending_order = serializers.SerializerMethodField()
-    problem = OrderProblem(allow_null=True)
-    rights = serializers.SerializerMethodField()
 
     class Meta:
         model = Container
@@ -77,20 +69,6 @@ class ContainerRow(serializers.ModelSerializer[Container]):
     def get_network_names(self, container: Container) -> list[str]:
         """Its networks."""
         return sorted(container.networks)
-
-    def get_created_at(self, container: Container) -> str:
-        """By the engine; before that, when it was asked for."""
-        return (container.engine_created_at or container.created_at).isoformat()
-
-    @extend_schema_field(PendingOrder(allow_null=True))
-    def get_pending_order(self, container: Container) -> dict[str, Any] | None:
-        """Its newest open order."""
-        return pending(self.context["pending"].get(container.pk))
-
-    def get_rights(self, container: Container) -> list[str]:
-        """What the reader may do with it."""
-        access: Access = self.context["access"]
-        return [right for right in access.rights_on(container.host_id) if right.startswith("containers.")]
 
 
 class LastExit(serializers.Serializer[Any]):

@@ -5,11 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.common.access import Access
 from controlplane.common.lists import ListQuery
 from controlplane.common.serializers import Query, Repeated, Strict
 from controlplane.networks.models import Network
-from controlplane.orders.serializers import HostBrief, OrderOptions, OrderProblem, PendingOrder, pending
+from controlplane.orders.serializers import OnHostJson, OrderOptions
 
 
 class NetworkQuery(ListQuery):
@@ -47,18 +46,12 @@ class SubnetBody(Strict):
     range = serializers.CharField(max_length=64, required=False, allow_blank=True)
 
 
-class NetworkJson(serializers.ModelSerializer[Network]):
+class NetworkJson(OnHostJson[Network]):
     """A network of one host."""
 
-    host = HostBrief()
     subnets = Subnet(many=True)
     options = serializers.DictField(child=serializers.CharField())
-    labels = serializers.DictField(child=serializers.CharField())
     containers = serializers.SerializerMethodField()
-    created_at = serializers.SerializerMethodField()
-    pending_order = serializers.SerializerMethodField()
-    problem = OrderProblem(allow_null=True)
-    rights = serializers.SerializerMethodField()
 
     class Meta:
         model = Network
@@ -73,20 +66,6 @@ class NetworkJson(serializers.ModelSerializer[Network]):
         """Containers on it."""
         uses = self.context["uses"].get((network.host_id, network.engine_id), ())
         return [dict(NetworkUser(use).data) for use in uses]
-
-    def get_created_at(self, network: Network) -> str:
-        """By the engine; before that, when it was asked for."""
-        return (network.engine_created_at or network.created_at).isoformat()
-
-    @extend_schema_field(PendingOrder(allow_null=True))
-    def get_pending_order(self, network: Network) -> dict[str, Any] | None:
-        """Its newest open order."""
-        return pending(self.context["pending"].get(network.pk))
-
-    def get_rights(self, network: Network) -> list[str]:
-        """What the reader may do with it."""
-        access: Access = self.context["access"]
-        return [right for right in access.rights_on(network.host_id) if right.startswith("networks.")]
 
 
 class NetworkCreate(OrderOptions):

@@ -1,15 +1,20 @@
 """Orders as JSON."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agent.protocol.orders import OPS
+from controlplane.common.access import Access
 from controlplane.common.lists import ListQuery
 from controlplane.common.serializers import Query, Repeated, Strict
 from controlplane.orders.models import Order, OrderLine, OrderState
 from controlplane.orders.states import waiting_for
+
+M = TypeVar("M", bound=Model)
 
 
 class Target(serializers.Serializer[Any]):
@@ -152,3 +157,28 @@ def pending(order: Order | None) -> dict[str, Any] | None:
         return None
     waits = waiting_for(state=order.state, host_online=order.host.online, not_after=order.not_after, now=timezone.now())
     return {"id": order.pk, "op": order.op, "state": order.state, "waiting_for": waits, "not_after": order.not_after}
+
+
+class OnHostJson(serializers.ModelSerializer[M]):
+    """What the rows of containers, networks and volumes have in common. The context gives `access` and `pending`."""
+
+    host = HostBrief()
+    labels = serializers.DictField(child=serializers.CharField())
+    created_at = serializers.SerializerMethodField()
+    pending_order = serializers.SerializerMethodField()
+    problem = OrderProblem(allow_null=True)
+    rights = serializers.SerializerMethodField()
+
+    def get_created_at(self, row: Any) -> str:
+        """By the engine; before that, when it was asked for."""
+        return str((row.engine_created_at or row.created_at).isoformat())
+
+    @extend_schema_field(PendingOrder(allow_null=True))
+    def get_pending_order(self, row: Any) -> dict[str, Any] | None:
+        """Its newest open order."""
+        return pending(self.context["pending"].get(row.pk))
+
+    def get_rights(self, row: Any) -> list[str]:
+        """What the reader may do with it."""
+        access: Access = self.context["access"]
+        return [right for right in access.rights_on(row.host_id) if right.startswith(f"{row._meta.app_label}.")]

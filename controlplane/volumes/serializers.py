@@ -5,10 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.common.access import Access
 from controlplane.common.lists import ListQuery
 from controlplane.common.serializers import Query, Repeated
-from controlplane.orders.serializers import HostBrief, OrderOptions, OrderProblem, PendingOrder, pending
+from controlplane.orders.serializers import OnHostJson, OrderOptions
 from controlplane.volumes.models import Volume
 
 
@@ -31,17 +30,11 @@ class VolumeUser(serializers.Serializer[Any]):
     path = serializers.CharField(source="detail.path", default="")
 
 
-class VolumeJson(serializers.ModelSerializer[Volume]):
+class VolumeJson(OnHostJson[Volume]):
     """A volume of one host."""
 
-    host = HostBrief()
     options = serializers.DictField(child=serializers.CharField())
-    labels = serializers.DictField(child=serializers.CharField())
     used_by = serializers.SerializerMethodField()
-    created_at = serializers.SerializerMethodField()
-    pending_order = serializers.SerializerMethodField()
-    problem = OrderProblem(allow_null=True)
-    rights = serializers.SerializerMethodField()
 
     class Meta:
         model = Volume
@@ -55,20 +48,6 @@ class VolumeJson(serializers.ModelSerializer[Volume]):
         """Containers that mount it."""
         uses = self.context["uses"].get((volume.host_id, volume.name), ())
         return [dict(VolumeUser(use).data) for use in uses]
-
-    def get_created_at(self, volume: Volume) -> str:
-        """By the engine; before that, when it was asked for."""
-        return (volume.engine_created_at or volume.created_at).isoformat()
-
-    @extend_schema_field(PendingOrder(allow_null=True))
-    def get_pending_order(self, volume: Volume) -> dict[str, Any] | None:
-        """Its newest open order."""
-        return pending(self.context["pending"].get(volume.pk))
-
-    def get_rights(self, volume: Volume) -> list[str]:
-        """What the reader may do with it."""
-        access: Access = self.context["access"]
-        return [right for right in access.rights_on(volume.host_id) if right.startswith("volumes.")]
 
 
 class VolumeCreate(OrderOptions):

@@ -192,7 +192,7 @@ SPECTACULAR_SETTINGS = {
 # --- files of the dashboard -------------------------------------------------------------------------------------------
 FRONTEND_DIST = installation.PROJECT / "frontend" / "dist"
 STATIC_URL = "/static/"
-WHITENOISE_IMMUTABLE_FILE_TEST = r"^/assets/.+$"  # Vite puts a hash into their names
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/.+-[\w-]{8}\.(js|css)$"  # Vite puts a hash into their names
 WHITENOISE_ROOT = FRONTEND_DIST if FRONTEND_DIST.is_dir() else None
 
 LOGGING_CONFIG = "logging.config.dictConfig"

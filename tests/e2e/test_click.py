@@ -60,7 +60,7 @@ def _click(lab: Lab, clicker: Page, watcher: Page, name: str) -> float:
     lab.hosts["web-1"].docker("stop", "-t", "0", name)
     for page in (clicker, watcher):
         expect(page.get_by_role("status", name=re.compile("^State: (exited|created)")).first).to_be_visible()
-    watcher.evaluate(f"window.seen = ({WATCH})({json.dumps('State: running')})")
+    watcher.evaluate(f"() => {{ window.seen = ({WATCH})({json.dumps('State: running')}) }}")
     button = clicker.get_by_role("button", name="Start", exact=True)
     expect(button).to_be_enabled()
     pressed = button.evaluate("b => { const at = Date.now(); b.click(); return at; }")

@@ -58,9 +58,7 @@ def ids(lab: Lab) -> dict[str, str]:
     web.docker("network", "create", "shown")
     script = 'while true; do echo "$(date) INFO served /"; echo warning >&2; sleep 1; done'
     web.docker("run", "-d", "--name", "shown", "-p", "8080:80", "-v", "shown:/data", "busybox", "sh", "-c", script)
-    web.docker(
-        "run", "--name", "failed", "busybox", "sh", "-c", "echo cannot reach the database >&2; exit 3", check=False
-    )
+    web.docker("run", "-d", "--name", "failed", "busybox", "sh", "-c", "echo cannot reach the database >&2; exit 3")
 
     def first(path: str) -> str:
         lab.until(lambda: lab.api("GET", path)["results"], path)

@@ -6,11 +6,11 @@ import { verbDoing } from '@/lib/words'
 
 import { Chip } from './StateChip'
 
-/** The state of an object that is there or not: being made, failed to be made, being removed. */
+/** What an object is besides present: being made, failed to be made, being removed. */
 export function Pending({ row }: { row: { id: string; state: string; pending_order?: PendingOrder | null; problem?: ProblemBody | null } }) {
   const pending = usePending(row.id, row.pending_order)
   if (row.state === 'creation_failed') return <Chip look={{ icon: 's-exited', tone: 'bad', words: t`creation failed`, key: row.state }} />
   if (row.state === 'creating') return <Chip look={{ icon: 's-busy', tone: 'busy', words: t`creating…`, key: row.state }} />
   if (pending) return <Chip look={{ icon: 's-busy', tone: 'busy', words: verbDoing(pending.op), key: row.state }} />
-  return <span className="muted">{t`present`}</span>
+  return null
 }

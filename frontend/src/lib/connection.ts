@@ -17,7 +17,7 @@ const TOPICS: string[] = []
 export type Status = 'connecting' | 'connected' | 'reconnecting' | 'offline'
 interface Connection {
   status: Status
-  /** When the last message came: the age of what is shown. */
+  /** When the last message had come as the status changed: the age of what is shown. */
   since: number
   /** The server was updated under this page. */
   updated: boolean
@@ -31,6 +31,7 @@ let statsIds: string[] = []
 let epoch: unknown
 let version: unknown
 let seq: number | undefined
+let lastMessage = Date.now()
 
 export function startLive(client: QueryClient): () => void {
   const cache = new LiveCache(client, fetchRows, (order) => void settle(order, client))
@@ -75,7 +76,7 @@ export function startLive(client: QueryClient): () => void {
 }
 
 function mark(status: Status): void {
-  connection.set((before) => (before.status === status ? before : { ...before, status }))
+  connection.set((before) => (before.status === status ? before : { ...before, status, since: lastMessage }))
   document.documentElement.dataset.live = status === 'connecting' ? 'reconnecting' : status
 }
 
@@ -84,7 +85,7 @@ function receive(message: Message, cache: LiveCache, client: QueryClient): void 
   if (message.type === 'hello') hello(message, client)
   else if (message.type === 'ping') channel?.send({ type: 'pong' })
   else cache.apply(message)
-  connection.set((before) => ({ ...before, since: Date.now() }))
+  lastMessage = Date.now()
 }
 
 function hello(message: Message, client: QueryClient): void {

@@ -9,6 +9,10 @@ import type { Message } from './socket'
 import type { Order, Page, PendingOrder, Row } from './types'
 
 const COALESCE = 100
+/** Hints of one cause come together: what is awaited is asked for once they are all in. */
+const BURST = 10
+/** Counts, orders and trails follow at leisure, so that they do not hold up the row that somebody waits for. */
+const LATER = 400
 const RESORT = 5_000
 /** Above this many changed rows a whole refetch is cheaper. */
 const MOST_IDS = 100
@@ -34,6 +38,8 @@ export const EFFECTS: Record<string, Effect> = {
 
 /** Queries whose content follows others': never patched, only asked again. */
 const FOLLOWERS: QueryKey[] = [keys.lists('events'), keys.lists('audit')]
+/** The hint itself carries what is shown of these. */
+const SLOW = new Set<Kind>(['orders', 'events', 'audit'])
 const ENDED = new Set(['done', 'failed', 'expired', 'cancelled'])
 /** Of a list's parameters these do not choose rows. */
 const NO_FILTER = new Set(['order', 'page_size'])
@@ -47,6 +53,8 @@ export class LiveCache {
   private changed = new Map<Kind, Set<string> | 'all'>()
   private also = new Map<string, QueryKey>()
   private timer: ReturnType<typeof setTimeout> | undefined
+  private laterTimer: ReturnType<typeof setTimeout> | undefined
+  private flushedAt = 0
   private resort = new Map<Kind, ReturnType<typeof setTimeout>>()
 
   constructor(
@@ -82,25 +90,27 @@ export class LiveCache {
     const all = new Set([...(before ?? []), ...ids])
     this.changed.set(effect.kind, ids.length === 0 || all.size > MOST_IDS ? 'all' : all)
     for (const key of [...effect.also, ...FOLLOWERS]) this.also.set(JSON.stringify(key), key)
-    this.schedule()
+    this.laterTimer ??= setTimeout(() => void this.flush(), LATER)
+    if (!SLOW.has(effect.kind)) this.timer ??= setTimeout(() => void this.flushRows(), Math.max(BURST, this.flushedAt + COALESCE - Date.now()))
   }
 
-  private schedule(): void {
-    this.timer ??= setTimeout(() => void this.flush(), COALESCE)
-  }
-
-  /** Do what the collected hints ask for. */
+  /** Do all that the collected hints ask for. */
   async flush(): Promise<void> {
+    clearTimeout(this.laterTimer)
+    this.laterTimer = undefined
+    const also = [...this.also.values()]
+    this.also.clear()
+    await Promise.all([this.flushRows(true), ...also.map((queryKey) => this.client.invalidateQueries({ queryKey }))])
+  }
+
+  /** Ask for the rows that changed: the first of a burst at once, the rest at most every 100 ms. */
+  private async flushRows(all = false): Promise<void> {
     clearTimeout(this.timer)
     this.timer = undefined
-    const changed = [...this.changed]
-    const also = [...this.also.values()]
-    this.changed.clear()
-    this.also.clear()
-    await Promise.all([
-      ...changed.map(([kind, ids]) => (ids === 'all' ? this.client.invalidateQueries({ queryKey: keys.kind(kind) }) : this.patch(kind, [...ids]))),
-      ...also.map((queryKey) => this.client.invalidateQueries({ queryKey })),
-    ])
+    this.flushedAt = Date.now()
+    const changed = [...this.changed].filter(([kind]) => all || !SLOW.has(kind))
+    for (const [kind] of changed) this.changed.delete(kind)
+    await Promise.all(changed.map(([kind, ids]) => (ids === 'all' ? this.client.invalidateQueries({ queryKey: keys.kind(kind) }) : this.patch(kind, [...ids]))))
   }
 
   private async patch(kind: Kind, ids: string[]): Promise<void> {
@@ -160,6 +170,7 @@ export class LiveCache {
     this.client.setQueryData<Order>(keys.detail('orders', order.id), (before) => before && { ...before, state: order.state, progress: order.progress })
     const known = this.patchRows('orders', order.id, (row) => ({ ...row, state: order.state, progress: order.progress }))
     if (!known || ended || order.state === 'queued') this.noteChanged('order', [order.id])
+    if (ended) void this.client.invalidateQueries({ queryKey: keys.detail('orders', order.id) })
     const target = (order.target as Order['target'] | null) ?? null
     const effect = target?.id ? EFFECTS[target.type] : undefined
     if (!target?.id || !effect) return

@@ -145,6 +145,7 @@ function PlainRow<T extends Row>({ config, row, index, selected, onSelect }: Row
       {config.columns.map((column, n) => (
         <td key={column.key} className={rank(column)}>
           {n === 0 ? <NameCell to={config.to?.(row)}>{column.cell(row)}</NameCell> : column.cell(row)}
+          {n === 0 && config.beside && <span className="beside-name">{config.beside(row)}</span>}
         </td>
       ))}
       <td className="actions-cell">

@@ -54,6 +54,8 @@ export interface ListConfig<T extends Row> {
   card: (row: T) => { lead?: ReactNode; title: string; end?: ReactNode; sub: ReactNode; subEnd?: ReactNode }
   /** Where a row leads. */
   to?: (row: T) => string
+  /** After the name, and no part of its link. */
+  beside?: (row: T) => ReactNode
   nameOf: (row: T) => string
   stateOf?: (row: T) => string
   hostOf?: (row: T) => HostRef | null | undefined

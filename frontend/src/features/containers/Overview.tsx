@@ -11,7 +11,7 @@ import { verbDoing } from '@/lib/words'
 
 import { useContainer } from './ContainerPage'
 import { LastExitCard } from './LastExit'
-import { addressOf, published } from './ports'
+import { addressOf, bindingsOf, published } from './ports'
 
 const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '')
 
@@ -76,7 +76,7 @@ function Ports({ row }: { row: ContainerDetail }) {
                 const to = addressOf(port, row.host)
                 return (
                   <tr key={`${String(port.host_port)}-${String(port.container_port)}-${port.protocol}`}>
-                    <td className="mono">{port.host_port ? `${port.host_ip || '0.0.0.0'}:${String(port.host_port)}` : <span className="muted">{t`not published`}</span>}</td>
+                    <td className="mono">{port.host_port ? bindingsOf(row.ports, port) : <span className="muted">{t`not published`}</span>}</td>
                     <td className="mono">
                       {port.container_port}/{port.protocol}
                     </td>

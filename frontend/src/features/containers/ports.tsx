@@ -17,6 +17,13 @@ export function published(ports: Port[]): Port[] {
   return [...seen.values()]
 }
 
+/** Where on the host a port is reached: both families of the same port on one line. */
+export function bindingsOf(ports: Port[], port: Port): string {
+  const same = ports.filter((other) => other.host_port === port.host_port && other.container_port === port.container_port && other.protocol === port.protocol)
+  const addresses = same.map(({ host_ip }) => host_ip || '0.0.0.0').sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
+  return [...new Set(addresses)].map((address) => `${address.includes(':') ? `[${address}]` : address}:${String(port.host_port)}`).join(', ')
+}
+
 export function PortLinks({ ports, host }: { ports: Port[]; host: HostRef }) {
   return published(ports).map((port, n) => {
     const to = addressOf(port, host)

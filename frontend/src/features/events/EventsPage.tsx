@@ -33,6 +33,7 @@ export function EventsPage() {
       byHost: true,
       filters: [{ name: 'kind', label: t`kind`, choices: KINDS.map((value) => ({ value, label: value })) }],
       columns: [
+        { key: 'at', label: t`Time`, sort: 'at', width: '112px', cell: (event) => <time dateTime={event.at}>{clock(event.at)}</time> },
         { key: 'action', label: t`Event`, width: '20%', cell: (event) => `${event.kind} ${event.action}` },
         {
           key: 'object',
@@ -44,7 +45,6 @@ export function EventsPage() {
         },
         { key: 'detail', label: t`Detail`, width: '24%', rank: 1, cell: (event) => <span className="muted">{detailOf(event)}</span> },
         { key: 'host', label: t`Host`, width: '136px', rank: 1, cell: (event) => event.host?.name ?? '' },
-        { key: 'at', label: t`Time`, sort: 'at', width: '168px', end: true, cell: (event) => <time dateTime={event.at}>{clock(event.at)}</time> },
       ],
       card: (event) => ({ lead: <Icon name="event" />, title: `${event.kind} ${event.action}`, end: <Ago at={event.at} />, sub: [objectOf(event), event.host?.name].filter(Boolean).join(' · ') }),
       nameOf: (event) => `${event.action} ${objectOf(event)}`,

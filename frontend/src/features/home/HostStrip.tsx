@@ -75,12 +75,12 @@ function Tile({ host }: { host: Host }) {
 }
 
 function Use({ name, value }: { name: string; value: number | null | undefined }) {
-  const high = value != null && value >= 85
+  const shown = Math.round(value ?? 0)
   return (
     <div>
       <dt>{name}</dt>
       <dd>
-        <span className={high ? 'warn' : ''}>{value == null ? '–' : percent(value, 0)}</span>
+        <span className={shown >= 95 ? 'bad' : shown >= 85 ? 'warn' : ''}>{value == null ? '–' : percent(value, 0)}</span>
         <Meter value={value ?? 0} />
       </dd>
     </div>

@@ -44,7 +44,7 @@ export function HostsPage() {
         { key: 'cpu', label: t`CPU`, width: '104px', rank: 1, cell: (host) => <Use value={host.state === 'online' ? cpuUse(host) : undefined} /> },
         { key: 'memory', label: t`Memory`, width: '104px', rank: 1, cell: (host) => <Use value={host.state === 'online' ? memoryUse(host) : undefined} /> },
         { key: 'disk', label: t`Disk`, width: '104px', rank: 1, cell: (host) => <Use value={diskUse(host)} /> },
-        { key: 'engine', label: t`Engine`, width: '136px', rank: 2, cell: engineOf },
+        { key: 'engine', label: t`Engine`, width: '184px', rank: 2, cell: engineOf },
         { key: 'agent', label: t`Agent`, width: '96px', rank: 2, cell: agentOf },
         { key: 'size', label: t`Size`, width: '148px', rank: 3, cell: (host) => <span className="muted">{sizeOf(host)}</span> },
       ],

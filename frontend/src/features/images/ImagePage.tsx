@@ -129,7 +129,7 @@ function Layers({ id }: { id: string }) {
             <tbody>
               {data.results.map((step, n) => (
                 <tr key={n}>
-                  <td className="mono">{step.created_by.replace(/^\/bin\/sh -c (#\(nop\) +)?/, '')}</td>
+                  <td className="mono">{step.created_by.replace(/^\/bin\/sh -c (#\(nop\) +)?/, '') || <span className="muted">{step.comment || t`imported`}</span>}</td>
                   <td className="num">{bytes(step.size)}</td>
                 </tr>
               ))}

@@ -42,36 +42,38 @@ export function NetworkPage() {
         </Button>
       }
     >
-      <Section title={t`About`}>
-        <Facts
-          rows={[
-            [t`Host`, <Link key="h" className="link" to="/hosts/$id" params={{ id: network.host.id }}>{network.host.name}</Link>],
-            [t`Driver`, network.driver],
-            [t`Subnets`, <span key="s" className="mono">{network.subnets.map((item) => (item.gateway ? t`${item.subnet}, gateway ${item.gateway}` : item.subnet)).join('; ') || '–'}</span>],
-            [t`Internal`, network.internal ? t`yes` : t`no`],
-            [t`Id`, network.engine_id ? <Copyable key="i" text={network.engine_id} shown={shortId(network.engine_id)} label={t`Copy id`} /> : '–'],
-            [t`Created`, <Ago key="c" at={network.created_at} />],
-          ]}
-        />
-      </Section>
-      <Section title={t`Containers`}>
-        {containers.length === 0 ? (
-          <p className="muted">
-            <Trans>No container is connected.</Trans>
-          </p>
-        ) : (
-          <ul>
-            {containers.map((item) => (
-              <li key={item.id}>
-                <Link className="link" to="/containers/$id" params={{ id: item.id }}>
-                  {item.name}
-                </Link>{' '}
-                <span className="mono muted">{item.ipv4}</span>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Section>
+      <div className="sections">
+        <Section title={t`About`}>
+          <Facts
+            rows={[
+              [t`Host`, <Link key="h" className="link" to="/hosts/$id" params={{ id: network.host.id }}>{network.host.name}</Link>],
+              [t`Driver`, network.driver],
+              [t`Subnets`, <span key="s" className="mono">{network.subnets.map((item) => (item.gateway ? t`${item.subnet}, gateway ${item.gateway}` : item.subnet)).join('; ') || '–'}</span>],
+              [t`Internal`, network.internal ? t`yes` : t`no`],
+              [t`Id`, network.engine_id ? <Copyable key="i" text={network.engine_id} shown={shortId(network.engine_id)} label={t`Copy id`} /> : '–'],
+              [t`Created`, <Ago key="c" at={network.created_at} />],
+            ]}
+          />
+        </Section>
+        <Section title={t`Containers`}>
+          {containers.length === 0 ? (
+            <p className="muted">
+              <Trans>No container is connected.</Trans>
+            </p>
+          ) : (
+            <ul>
+              {containers.map((item) => (
+                <li key={item.id}>
+                  <Link className="link" to="/containers/$id" params={{ id: item.id }}>
+                    {item.name}
+                  </Link>{' '}
+                  <span className="mono muted">{item.ipv4}</span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Section>
+      </div>
     </Page>
   )
 }

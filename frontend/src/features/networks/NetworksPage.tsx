@@ -36,7 +36,6 @@ export function NetworksPage() {
       filters: [{ name: 'driver', label: t`driver`, choices: ['bridge', 'host', 'null'].map((value) => ({ value, label: value })) }],
       columns: [
         { key: 'name', label: t`Name`, sort: 'name', cell: (network) => network.name },
-        { key: 'state', label: t`State`, width: '168px', rank: 2, cell: (network) => <Pending row={network} /> },
         { key: 'driver', label: t`Driver`, width: '104px', rank: 1, cell: (network) => network.driver },
         { key: 'scope', label: t`Scope`, width: '88px', rank: 3, cell: (network) => network.scope },
         { key: 'host', label: t`Host`, sort: 'host', width: '136px', cell: (network) => network.host.name },
@@ -45,6 +44,7 @@ export function NetworksPage() {
       ],
       card: (network) => ({ lead: <Icon name="network" />, title: network.name, end: network.driver, sub: [network.host.name, subnetsOf(network)].filter(Boolean).join(' · ') }),
       to: (network) => `/networks/${network.id}`,
+      beside: (network) => <Pending row={network} />,
       nameOf: (network) => network.name,
       stateOf: (network) => network.state,
       hostOf: (network) => network.host,

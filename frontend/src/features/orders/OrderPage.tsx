@@ -28,6 +28,7 @@ import { useOrderProgress } from './progress'
 import { PullProgress } from './PullProgress'
 
 const OPEN = ['queued', 'sent']
+const WRITES = ['image.pull', 'image.build', 'image.push']
 const TARGETS: Record<string, string> = { container: '/containers', image: '/images', volume: '/volumes', network: '/networks', host: '/hosts' }
 
 export function OrderPage() {
@@ -82,6 +83,11 @@ function Loaded({ order, crumbs }: { order: Order; crumbs: { label: string; to: 
           {order.op === 'image.pull' && <PullProgress order={order} layers={progress.layers} />}
           {build && <BuildSteps order={order} steps={progress.steps} lines={progress.lines} />}
           {(!build || progress.steps.length === 0) && <Output lines={progress.lines} />}
+          {!order.problem && progress.lines.length === 0 && !WRITES.includes(order.op) && (
+            <p className="muted">
+              <Trans>This order has no output.</Trans>
+            </p>
+          )}
         </div>
         <aside className="col" aria-label={t`Facts`}>
           <Section title={t`Order`}>

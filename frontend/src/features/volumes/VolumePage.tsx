@@ -44,37 +44,39 @@ export function VolumePage() {
         </Button>
       }
     >
-      <Section title={t`About`}>
-        <Facts
-          rows={[
-            [t`Host`, <Link key="h" className="link" to="/hosts/$id" params={{ id: volume.host.id }}>{volume.host.name}</Link>],
-            [t`Driver`, volume.driver],
-            [t`Size`, bytes(volume.size)],
-            [t`Path`, <span key="p" className="mono">{volume.mountpoint || '–'}</span>],
-            [t`Created`, <Ago key="c" at={volume.created_at} />],
-            [t`Options`, listed(volume.options)],
-            [t`Labels`, listed(volume.labels)],
-          ]}
-        />
-      </Section>
-      <Section title={t`Used by`}>
-        {volume.used_by.length === 0 ? (
-          <p className="muted">
-            <Trans>No container uses it.</Trans>
-          </p>
-        ) : (
-          <ul>
-            {volume.used_by.map((user) => (
-              <li key={user.id}>
-                <Link className="link" to="/containers/$id" params={{ id: user.id }}>
-                  {user.name}
-                </Link>{' '}
-                <span className="mono muted">{user.path}</span>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Section>
+      <div className="sections">
+        <Section title={t`About`}>
+          <Facts
+            rows={[
+              [t`Host`, <Link key="h" className="link" to="/hosts/$id" params={{ id: volume.host.id }}>{volume.host.name}</Link>],
+              [t`Driver`, volume.driver],
+              [t`Size`, bytes(volume.size)],
+              [t`Path`, <span key="p" className="mono">{volume.mountpoint || '–'}</span>],
+              [t`Created`, <Ago key="c" at={volume.created_at} />],
+              [t`Options`, listed(volume.options)],
+              [t`Labels`, listed(volume.labels)],
+            ]}
+          />
+        </Section>
+        <Section title={t`Used by`}>
+          {volume.used_by.length === 0 ? (
+            <p className="muted">
+              <Trans>No container uses it.</Trans>
+            </p>
+          ) : (
+            <ul>
+              {volume.used_by.map((user) => (
+                <li key={user.id}>
+                  <Link className="link" to="/containers/$id" params={{ id: user.id }}>
+                    {user.name}
+                  </Link>{' '}
+                  <span className="mono muted">{user.path}</span>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Section>
+      </div>
     </Page>
   )
 }

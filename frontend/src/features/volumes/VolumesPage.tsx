@@ -37,7 +37,6 @@ export function VolumesPage() {
       filters: [{ name: 'unused', label: t`use`, choices: [{ value: 'true', label: t`unused` }] }],
       columns: [
         { key: 'name', label: t`Name`, sort: 'name', cell: (volume) => volume.name },
-        { key: 'state', label: t`State`, width: '168px', rank: 1, cell: (volume) => <Pending row={volume} /> },
         { key: 'driver', label: t`Driver`, width: '96px', rank: 2, cell: (volume) => volume.driver },
         { key: 'host', label: t`Host`, sort: 'host', width: '136px', cell: (volume) => volume.host.name },
         { key: 'size', label: t`Size`, width: '96px', rank: 1, end: true, cell: (volume) => bytes(volume.size) },
@@ -46,6 +45,7 @@ export function VolumesPage() {
       ],
       card: (volume) => ({ lead: <Icon name="volume" />, title: volume.name, end: bytes(volume.size), sub: [volume.host.name, usersOf(volume)].filter(Boolean).join(' · ') }),
       to: (volume) => `/volumes/${volume.id}`,
+      beside: (volume) => <Pending row={volume} />,
       nameOf: (volume) => volume.name,
       stateOf: (volume) => volume.state,
       hostOf: (volume) => volume.host,

@@ -59,8 +59,9 @@ OPS: Final[Mapping[str, Op]] = {
     "container.remove": _op("", "id engine_id force volumes", "id engine_id", HOUR),
     "container.commit": _op("reference", "id engine_id author comment pause changes", "id engine_id", DAY),
     "image.pull": _op("reference", "platform", "reference", DAY),
-    # context is the SHA-256 of the uploaded archive; query the query of Docker's ImageBuild
-    "image.build": _op("context", "query tags", "tags", DAY),
+    # context is the SHA-256 of the uploaded archive; query the query of Docker's ImageBuild; bases the references for
+    # which the control plane grants a token
+    "image.build": _op("context", "query tags bases", "tags", DAY),
     "image.tag": _op("image reference", "", "reference", HOUR),
     "image.push": _op("reference", "", "reference", DAY),
     "image.remove": _op("image", "force", "image", HOUR),

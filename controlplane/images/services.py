@@ -16,8 +16,9 @@ from controlplane.common.models import new_id
 from controlplane.common.references import is_reference, is_taggable
 from controlplane.hosts.models import Host
 from controlplane.images import contexts
+from controlplane.images.bases import bases_of
 from controlplane.images.models import Image, ImageOnHost
-from controlplane.orders import outcomes, secrets
+from controlplane.orders import grants, outcomes, secrets
 from controlplane.orders.models import Order, OrderState
 from controlplane.orders.services import order_create
 from controlplane.orders.states import OPEN
@@ -76,10 +77,10 @@ def registry_of(reference: str) -> str:
 
 
 def build_args(body: Mapping[str, Any], context: str) -> dict[str, Any]:
-    """A build's form as args: the query of Docker's ImageBuild.
+    """A build's form as args: the query of Docker's ImageBuild, and which images of our own registry it needs.
 
     Raises:
-        Invalid: a tag.
+        Invalid: a tag; more images of ours than one token opens.
     """
     for n, tag in enumerate(body["tags"]):
         if not is_taggable(tag):
@@ -89,11 +90,17 @@ def build_args(body: Mapping[str, Any], context: str) -> dict[str, Any]:
         "labels": body.get("labels"), "platform": body.get("platform"), "networkmode": body.get("network"),
         "nocache": body["no_cache"], "pull": body["pull"],
     }  # fmt: skip
-    return {
+    args = {
         "context": context,
         "tags": list(body["tags"]),
         "query": {name: value for name, value in query.items() if value not in (None, "", False, {})},
     }
+    dockerfile = contexts.dockerfile_of(context, body.get("dockerfile") or "Dockerfile") if context else ""
+    own = [name for name in bases_of(dockerfile, body.get("build_args") or {}) if grants.own_repository(name)]
+    if len({grants.own_repository(name) for name in own}) > grants.MOST:
+        detail = f"A build may need {grants.MOST} of this registry's repositories"
+        raise invalid_field("/dockerfile_text", "too_many_bases", detail)
+    return {**args, "bases": own} if own else args
 
 
 def reclaimable(hosts: Sequence[Host], *, named_too: bool, used: Iterable[str]) -> dict[str, int]:

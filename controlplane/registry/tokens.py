@@ -1,7 +1,7 @@
 """Short-lived tokens for `/v2/`: who, and which actions on which repositories.
 
 Docker's token specification; HS256 with a key made from Django's secret key, the algorithm fixed when verifying. A
-token is issued to a person at `/v2/token` and, by `issue`, to a host for one repository of one order.
+token is issued to a person at `/v2/token` and, by `issue`, to a host for the repositories of one order.
 """
 
 import hashlib
@@ -55,15 +55,17 @@ def service() -> str:
     return urlsplit(settings.LONGSHORE_URL).netloc
 
 
-def issue(repository: str, actions: Iterable[str], subject: str, ttl: int = LIFE_SECONDS) -> str:
-    """A token for one repository, for a host that carries out an order.
+def issue(repositories: Iterable[str], actions: Iterable[str], subject: str, ttl: int = LIFE_SECONDS) -> str:
+    """A token for the repositories of one order, for the host that carries it out.
 
     Args:
+        repositories: their names.
         actions: of ``pull``, ``push``.
         subject: who it is for, kept in the records of what it pushes.
         ttl: seconds until it expires.
     """
-    return sign(subject, subject, {("repository", repository): frozenset(actions)}, ttl)
+    allowed = frozenset(actions)
+    return sign(subject, subject, {("repository", name): allowed for name in repositories}, ttl)
 
 
 def sign(subject: str, name: str, access: Mapping[tuple[str, str], frozenset[str]], ttl: int = LIFE_SECONDS) -> str:

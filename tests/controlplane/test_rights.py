@@ -200,7 +200,7 @@ def test_a_session_without_its_csrf_token_changes_nothing(owner: User) -> None:
 def test_keys_of_hosts_and_of_the_registry_open_nothing_here(host: Host) -> None:
     from controlplane.registry import tokens
 
-    registry = tokens.issue("hello", ("pull", "push"), f"host:{host.pk}")
+    registry = tokens.issue(["hello"], ("pull", "push"), f"host:{host.pk}")
     for credential in (f"Bearer {registry}", f"Bearer {host.public_key}", "Basic YWdlbnQ6eA=="):
         stranger = cast.Api(None)
         stranger.headers["Authorization"] = credential

@@ -67,6 +67,14 @@ def test_push_and_pull_by_tokens_that_orders_carry(own: Stack, own_engine: str, 
         [ended] = own.ended(own.do("order", "h", op, args), seconds=60)
         assert ended["state"] == "done", (op, ended)
     assert reference in docker(own_engine, "images", "--format", "{{.Repository}}:{{.Tag}}")
+    [removed] = own.ended(own.do("order", "h", "image.remove", {"image": reference}))
+    build = {"context": context(own, f"FROM {reference}\nENV A=b\n"), "tags": [f"{name}:2"]}
+    refused, built = own.ended(
+        own.do("order", "h", "image.build", build),
+        own.do("order", "h", "image.build", {**build, "bases": [reference]}),
+        seconds=60,
+    )
+    assert (removed["state"], refused["state"], built["state"]) == ("done", "failed", "done"), (refused, built)
     journal = (own.state("h") / "orders.sqlite3").read_bytes() + (own.state("h") / "orders.sqlite3-wal").read_bytes()
     assert b"registrytoken" not in journal
     assert "registrytoken" not in own.agents["h"].text + own.web.text + own.worker.text

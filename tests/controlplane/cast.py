@@ -3,10 +3,8 @@
 import json
 import uuid
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
-from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
@@ -25,9 +23,6 @@ def person(name: str, role: str | None, host: Host | None = None) -> User:
     """A user with a role, on all hosts or on one."""
     user = User.objects.create_user(name, PASSWORD)
     if role:
-        if not Role.objects.exists():
-            # A test with real transactions empties every table when it ends, what migrations wrote included.
-            import_module("controlplane.accounts.migrations.0002_builtin_roles").make(apps, None)
         Grant.objects.create(user=user, role=Role.objects.get(name=role), host_id=host.pk if host else None)
     return user
 

@@ -1,8 +1,11 @@
 """Fixtures of the control plane's tests; no Redis is needed, since nothing of it is truth."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+from django.db import connection
+from pytest_django.plugin import blocking_manager_key
 
 from controlplane.accounts.models import User
 from controlplane.hosts.models import Host
@@ -38,3 +41,14 @@ def api(owner: User) -> cast.Api:
 def host(db: None) -> Host:
     """A host that is there."""
     return cast.online_host()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """A test with real transactions empties every table when it ends; lay back what the migrations wrote."""
+    yield
+    marker = item.get_closest_marker("django_db")
+    contents = getattr(connection, "_test_serialized_contents", None)
+    if marker and marker.kwargs.get("transaction") and contents:
+        with item.config.stash[blocking_manager_key].unblock():
+            connection.creation.deserialize_db_from_string(contents)

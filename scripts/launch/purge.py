@@ -26,13 +26,25 @@ def purge_agent(state: Path) -> None:
         state: the agent's ``--state``; its engine's root is ``state/engine``.
     """
     config = EngineConfig(root=state / "engine", socket=state / "docker.sock")
+    # the network of a demo host goes with its namespace
+    purge_engine(config, network=not (state / "netns").exists())
+    _unmount(state.resolve())
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def purge_engine(config: EngineConfig, *, network: bool) -> None:
+    """Remove all that an engine left in the kernel and in its run directory. Its root stays.
+
+    Args:
+        config: the engine's; it must have been stopped.
+        network: also take its links and tables out of the network namespace that we are in.
+    """
     run = Paths.of(config).run
     _kill(config.cgroup)
-    _unmount(state.resolve(), run)
-    if not (state / "netns").exists():
+    _unmount(config.root.resolve(), run)
+    if network:
         _network(config)
     shutil.rmtree(run, ignore_errors=True)
-    shutil.rmtree(state, ignore_errors=True)
 
 
 def _kill(group: str) -> None:
@@ -80,7 +92,7 @@ def _unmount(*roots: Path) -> None:
 
 
 def _network(config: EngineConfig) -> None:
-    """Remove links and tables from the namespace that we are in; those of a demo host go with its namespace."""
+    """Remove links and tables from the namespace that we are in."""
     for family, table in _tables(config):
         subprocess.run(["nft", "delete", "table", family, table], capture_output=True, check=False)
     for link in _links(config):

@@ -19,8 +19,7 @@ from pathlib import Path
 import pytest
 
 from agent.engine.config import EngineConfig
-from agent.engine.kernel import cgroups
-from agent.engine.paths import Paths
+from scripts.launch.purge import purge_engine
 from tests.agent.engine.cli.docker import NEW, OLD, Docker
 from tests.busybox import import_into
 from tests.netns import Namespace
@@ -87,21 +86,20 @@ def running_engine(*options: str) -> Iterator[RunningEngine]:
     root = Path(tempfile.mkdtemp(prefix="ls-engine.", dir=os.environ.get("LONGSHORE_TEST_TMP", "/tmp")))
     namespace = Namespace(f"ls-t{secrets.token_hex(3)}")
     engine = RunningEngine(root, namespace, *options)
-    try:
+    with contextlib.ExitStack() as undo:
+        # from the last to the first, each also where another fails
+        undo.callback(shutil.rmtree, root, ignore_errors=True)
+        undo.callback(purge_engine, EngineConfig(root=engine.data, socket=engine.socket), network=False)
+        undo.callback(namespace.remove)
+        undo.callback(engine.kill9)
         engine.start()
         import_into(engine.host, IMAGE)
         yield engine
-    finally:
         with contextlib.suppress(Exception):
             if engine.process is None:
                 engine.start()
             engine.docker.clean()
         engine.stop()
-        namespace.remove()
-        config = EngineConfig(root=engine.data, socket=engine.socket)
-        cgroups.remove(cgroups.detect(), config.cgroup, patience=2)
-        shutil.rmtree(Paths.of(config).run, ignore_errors=True)
-        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

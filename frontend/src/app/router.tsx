@@ -86,12 +86,14 @@ const events = createRoute({ ...lists, path: '/events', component: lazyRouteComp
 const audit = createRoute({ ...lists, path: '/audit', component: lazyRouteComponent(() => import('@/features/audit/AuditPage'), 'AuditPage') })
 const tokens = createRoute({ ...lists, path: '/profile/tokens', component: lazyRouteComponent(() => import('@/features/tokens/TokensPage'), 'TokensPage') })
 
+const missing = createRoute({ ...lists, path: '$', component: MissingPage })
+
 const routeTree = root.addChildren([
   signIn,
   shell.addChildren([
     home, containers, containerNew, containerOne.addChildren(containerTabs), images, imagePull, imageBuild, imageOne,
     volumes, volumeNew, volumeOne, networks, networkNew, networkOne, hosts.addChildren([hostNew]), hostOne,
-    registry, repository, orders, order, events, audit, tokens,
+    registry, repository, orders, order, events, audit, tokens, missing,
   ]),
 ])
 

@@ -38,6 +38,8 @@ export const EFFECTS: Record<string, Effect> = {
 
 /** Queries whose content follows others': never patched, only asked again. */
 const FOLLOWERS: QueryKey[] = [keys.lists('events'), keys.lists('audit')]
+/** A verb that was accepted: the order's own hint, which comes with this one, has said so. */
+const ACCEPTED = new Set(['start', 'stop', 'restart', 'kill', 'pause', 'unpause'])
 /** The hint itself carries what is shown of these. */
 const SLOW = new Set<Kind>(['orders', 'events', 'audit'])
 const ENDED = new Set(['done', 'failed', 'expired', 'cancelled'])
@@ -66,6 +68,7 @@ export class LiveCache {
   apply(message: Message): void {
     switch (message.type) {
       case 'changed': {
+        if (ACCEPTED.has(String(message.action)) && message.order) break
         this.noteChanged(String(message.kind), (message.ids as string[] | undefined) ?? [])
         break
       }

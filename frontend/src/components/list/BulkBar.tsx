@@ -25,6 +25,7 @@ export function BulkBar<T extends Row>({ selection, shown, actions, counted }: {
       <span className="rule" />
       {actions.map((action) => {
         const fitting = chosen.filter(action.fits)
+        const refused = chosen.map((row) => action.refused?.(row)).find(Boolean)
         return (
           <Button
             key={action.label}
@@ -32,7 +33,7 @@ export function BulkBar<T extends Row>({ selection, shown, actions, counted }: {
             className={action.danger ? 'danger-text' : ''}
             small
             icon={action.icon}
-            reason={fitting.length === 0 ? t`Fits none of the selected` : undefined}
+            reason={fitting.length === 0 ? (refused ?? t`Fits none of the selected`) : undefined}
             title={fitting.length > 0 && fitting.length < chosen.length ? t`Fits ${fitting.length} of ${chosen.length}` : undefined}
             onClick={() => void action.run(fitting)}
           >

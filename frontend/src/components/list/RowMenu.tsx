@@ -7,6 +7,12 @@ import { Icon } from '@/components/Icon'
 
 import type { MenuEntry } from './types'
 
+/** The menu takes `disabled` for "not to be reached"; a refused verb is reached and says why. */
+function markRefused(item: HTMLButtonElement | null, reason: string | undefined): void {
+  if (reason) item?.setAttribute('aria-disabled', 'true')
+  else item?.removeAttribute('aria-disabled')
+}
+
 /** "Actions for db": the same verbs as on the object's page. */
 export function RowMenu({ name, groups, label }: { name: string; groups: MenuEntry[][]; label?: string }) {
   const filled = groups.filter((group) => group.length > 0)
@@ -25,7 +31,8 @@ export function RowMenu({ name, groups, label }: { name: string; groups: MenuEnt
                 key={entry.label}
                 className={entry.danger ? 'danger-item' : ''}
                 leftSection={entry.icon ? <Icon name={entry.icon} /> : undefined}
-                aria-disabled={entry.reason ? true : undefined}
+                ref={(item: HTMLButtonElement | null) => { markRefused(item, entry.reason); }}
+                aria-description={entry.reason}
                 title={entry.reason}
                 closeMenuOnClick={!entry.reason}
                 onClick={() => {

@@ -36,6 +36,8 @@ export interface BulkAction<T> {
   icon: string
   danger?: boolean
   fits: (row: T) => boolean
+  /** Why it is refused on a row whatever its state. */
+  refused?: (row: T) => string | undefined
   run: (rows: T[]) => Promise<void>
 }
 

@@ -121,6 +121,7 @@ function bulkOf(verb: Verb, batch: (verb: Verb, rows: Container[], label: string
     icon: FACTS[verb].icon,
     danger: verb === 'remove',
     fits: (row) => FACTS[verb].fits(row.state) && refusal(verb, row) === undefined,
+    refused: (row) => refusal(verb, row),
     run: (rows) => batch(verb, rows, label),
   }
 }

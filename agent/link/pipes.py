@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from agent.link.docker import Engine, EngineDown, EngineError, Exchange
-from agent.link.policy import Denied, Policy
+from agent.link.policy import Denied, Policy, exact
 from agent.protocol.mux import StreamClosed
 from agent.protocol.session import Stream
 
@@ -95,7 +95,7 @@ async def serve(stream: Stream, head: dict[str, Any], engine: Engine, policy: Po
     """Answer one `engine` stream to its end. Never raises for what the stream or the engine does."""
     try:
         route, query = find_route(head)
-        feeds = route.enters or query.get("stdin") in {"1", "true", "True"}
+        feeds = route.enters or _is_true(query.get("stdin", ""))
         policy.check_stream(route.name, changes=route.changes or feeds, enters=feeds)
         body = await _body(stream, route, policy)
         exchange = await engine.open(
@@ -117,6 +117,11 @@ async def serve(stream: Stream, head: dict[str, Any], engine: Engine, policy: Po
         await _join(stream, exchange, route)
 
 
+def _is_true(value: str) -> bool:
+    """A flag as dockerd reads it: whatever does not say no."""
+    return value.strip().lower() not in {"", "0", "no", "false", "none"}
+
+
 async def _body(stream: Stream, route: Route, policy: Policy) -> bytes | AsyncIterator[bytes] | None:
     if route.body == "bytes":
         return aiter(stream)
@@ -134,7 +139,7 @@ async def _body(stream: Stream, route: Route, policy: Policy) -> bytes | AsyncIt
         raise EngineError(400, "the request's body is not JSON") from None
     if not isinstance(content, dict):
         raise EngineError(400, "the request's body is not an object")
-    if content.get("Privileged") and not policy.rules().privileged:
+    if not policy.rules().privileged and exact(content, "Privileged").get("Privileged"):
         raise Denied("privileged", "this host's policy forbids privileged exec")
     return json.dumps(content).encode()
 
@@ -160,7 +165,8 @@ async def _join(stream: Stream, exchange: Exchange, route: Route) -> None:
                 "headers": {name: exchange.headers[name] for name in _PASSED_ON if name in exchange.headers},
             }
         )
-        if exchange.upgraded:
+        # the log of a terminal is "raw" too, and must not end because its viewer sends no more
+        if exchange.upgraded and route.upgrade:
             sending = asyncio.create_task(_feed(stream, exchange))
         else:
             sending = asyncio.create_task(_drain(stream, exchange)) if route.body != "bytes" else None

@@ -14,13 +14,19 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 # security options that only narrow, or name a file of rules that the engine checks itself
 _HARMLESS_OPTIONS: Final = ("no-new-privileges",)
+# of a HostConfig: all that is looked at below
+_WATCHED: Final = (
+    "Privileged", "CapAdd", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "NetworkMode", "CgroupnsMode", "Devices",
+    "DeviceRequests", "DeviceCgroupRules", "Sysctls", "SecurityOpt", "MaskedPaths", "ReadonlyPaths", "CgroupParent",
+    "Annotations", "Runtime", "VolumesFrom", "Mounts", "Binds",
+)  # fmt: skip
 # the query of Docker's ImageBuild, as far as an order may set it
 BUILD_QUERY: Final = frozenset({
     "dockerfile", "target", "buildargs", "nocache", "pull", "platform", "labels", "networkmode", "rm", "forcerm",
@@ -141,8 +147,27 @@ def read(path: Path) -> Rules:
     return Rules(**content, bind_paths=None if paths is None else tuple(paths))
 
 
+def exact(content: Any, *names: str) -> Mapping[str, Any]:
+    """An object of a request, as far as these names go.
+
+    An engine in Go takes names in any case, also in Unicode's: one that we do not see must not be one that it sees.
+
+    Raises:
+        Denied: it is no object, or has one of the names in another spelling.
+    """
+    if not isinstance(content, Mapping):
+        raise Denied("spelling", "what should be an object is none")
+    folded = {name.casefold() for name in names}
+    for given in content:
+        if given not in names and str(given).casefold() in folded:
+            raise Denied("spelling", f"{given!r} is not how the API spells it")
+    return content
+
+
 def _check_container(rules: Rules, spec: Mapping[str, Any]) -> None:
-    host = spec.get("HostConfig") or {}
+    if rules.privileged and rules.bind_paths is None:
+        return
+    host = exact(exact(spec, "HostConfig").get("HostConfig") or {}, *_WATCHED)
     if not rules.privileged:
         for reason in _past_default(host):
             raise Denied("privileged", f"this host's policy forbids {reason}")
@@ -150,24 +175,36 @@ def _check_container(rules: Rules, spec: Mapping[str, Any]) -> None:
         return
     if host.get("VolumesFrom"):
         raise Denied("bind_paths", "this host's policy limits bind_paths: VolumesFrom could pass others on")
-    for source in _bound(host):
+    mounts = [_mount(mount) for mount in host.get("Mounts") or ()]
+    for source in _bound(host, mounts):
         if not _below(source, rules.bind_paths):
             raise Denied(
                 "bind_paths", f"this host's policy allows binds below {', '.join(rules.bind_paths)} only, not {source}"
             )
-    for mount in host.get("Mounts") or ():
-        driver = (mount.get("VolumeOptions") or {}).get("DriverConfig") or {}
-        _check_volume(rules, str(driver.get("Name") or "local"), driver.get("Options") or {})
+    for mount in mounts:
+        _check_volume(rules, str(mount["driver"].get("Name") or "local"), mount["driver"].get("Options") or {})
 
 
-def _check_volume(rules: Rules, driver: str, options: Mapping[str, Any]) -> None:
+def _mount(given: Any) -> dict[str, Any]:
+    try:
+        mount = exact(given, "Type", "Source", "VolumeOptions")
+        options = exact(mount.get("VolumeOptions") or {}, "DriverConfig")
+        driver = exact(options.get("DriverConfig") or {}, "Name", "Options")
+    except Denied as denied:
+        raise Denied("bind_paths", f"this host's policy limits bind_paths: {denied}") from None
+    return {"type": mount.get("Type"), "source": str(mount.get("Source") or ""), "driver": driver}
+
+
+def _check_volume(rules: Rules, driver: str, options: Any) -> None:
     if rules.bind_paths is None or not options:
         return
-    device = str(options.get("device") or "")
-    kind, flags = str(options.get("type") or ""), str(options.get("o") or "")
-    if kind == "tmpfs" and driver == "local":
+    options = exact(options)
+    device, kind = str(options.get("device") or ""), str(options.get("type") or "")
+    # with bind the kernel looks at the device alone, without it a file system's options may name any path
+    binds = not {"bind", "rbind"}.isdisjoint(str(options.get("o") or "").split(","))
+    if driver == "local" and kind == "tmpfs" and not binds:
         return
-    if not device.startswith("/") or not _below(device, rules.bind_paths) or ".." in flags:
+    if driver != "local" or not binds or not _below(device, rules.bind_paths):
         raise Denied("bind_paths", f"this host's policy limits bind_paths: a volume on {device or driver} is refused")
 
 
@@ -185,20 +222,25 @@ def _past_default(host: Mapping[str, Any]) -> Iterator[str]:
     for option in host.get("SecurityOpt") or ():
         if str(option).split(":")[0].split("=")[0] not in _HARMLESS_OPTIONS:
             yield f"SecurityOpt {option}"
-    if host.get("CgroupParent"):
-        yield "CgroupParent"
+    for name in ("MaskedPaths", "ReadonlyPaths"):
+        # also an empty list: it lays open what is hidden by default
+        if host.get(name) is not None:
+            yield name
+    for name in ("CgroupParent", "Annotations"):
+        if host.get(name):
+            yield name
     if host.get("Runtime"):
         yield "another runtime"
 
 
-def _bound(host: Mapping[str, Any]) -> Iterator[str]:
+def _bound(host: Mapping[str, Any], mounts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for bind in host.get("Binds") or ():
         source = str(bind).split(":", 1)[0]
         if source.startswith(("/", ".", "~")):
             yield source
-    for mount in host.get("Mounts") or ():
-        if mount.get("Type") not in {"volume", "tmpfs"}:
-            yield str(mount.get("Source") or "")
+    for mount in mounts:
+        if mount["type"] not in {"volume", "tmpfs"}:
+            yield mount["source"]
 
 
 def _below(source: str, allowed: tuple[str, ...]) -> bool:

@@ -36,6 +36,7 @@ def test_no_file_forbids_nothing(file: Path) -> None:
         {"Devices": [{"PathOnHost": "/dev/sda"}]}, {"DeviceCgroupRules": ["a *:* rwm"]},
         {"SecurityOpt": ["seccomp=unconfined"]}, {"SecurityOpt": ["no-new-privileges", "apparmor:unconfined"]},
         {"CgroupParent": "/"}, {"Runtime": "other"}, {"Sysctls": {"kernel.sem": "1"}}, {"DeviceRequests": [{}]},
+        {"MaskedPaths": []}, {"ReadonlyPaths": []}, {"Annotations": {"run.oci.x": "y"}},
     ],
 )  # fmt: skip
 def test_no_privileged(file: Path, host: dict[str, Any]) -> None:
@@ -57,6 +58,7 @@ def test_no_privileged_lets_the_default_through(file: Path) -> None:
         {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/x"}]}, {"VolumesFrom": ["other"]},
         {"Mounts": [{"Type": "volume", "Source": "v", "VolumeOptions": {
             "DriverConfig": {"Options": {"type": "none", "o": "bind", "device": "/etc"}}}}]},
+        {"Mounts": ["/etc"]},
         {"Mounts": [{"Type": "npipe", "Source": "/etc"}]},
     ],
 )  # fmt: skip
@@ -83,6 +85,48 @@ def test_a_volume_is_no_way_round_bind_paths(file: Path) -> None:
     for options in ({"type": "none", "o": "bind", "device": "/etc"}, {"type": "nfs", "device": ":/x"}):
         with pytest.raises(Denied):
             rules.check_order("volume.create", {"name": "v", "driver_opts": options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        # what "bind" makes of it, whatever the type says
+        {"type": "tmpfs", "o": "bind", "device": "/etc"}, {"type": "tmpfs", "o": "ro,rbind", "device": "/etc"},
+        # other options that name a path
+        {"type": "overlay", "o": "lowerdir=/etc:/srv", "device": "/srv"},
+        {"type": "ext4", "device": "/srv/disk"}, {"o": "bind", "device": "/srv/../etc"},
+    ],
+)  # fmt: skip
+def test_no_kind_of_volume_reaches_another_path(file: Path, options: dict[str, str]) -> None:
+    rules = policy(file, 'bind_paths = ["/srv"]')
+    with pytest.raises(Denied) as caught:
+        rules.check_order("volume.create", {"name": "v", "driver_opts": options})
+    assert caught.value.rule == "bind_paths"
+
+
+def test_a_volume_on_an_allowed_path(file: Path) -> None:
+    rules = policy(file, 'bind_paths = ["/srv"]')
+    options = {"type": "none", "o": "bind,ro", "device": "/srv/data"}
+    rules.check_order("volume.create", {"name": "v", "driver_opts": options})
+    with pytest.raises(Denied):
+        rules.check_order("volume.create", {"name": "v", "driver": "plugin", "driver_opts": options})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"hostconfig": {"Privileged": True}}, {"HostConfig": {"privileged": True}}, {"HostConfig": {"CAPADD": ["ALL"]}},
+        # Go folds these to s and k
+        {"Ho\u017ftConfig": {}}, {"HostConfig": {"Ma\u017fkedPaths": []}}, {"HostConfig": {"Mas\u212aedPaths": []}},
+        {"HostConfig": {"binds": ["/etc:/x"]}}, {"HostConfig": {"Mounts": [{"type": "bind", "source": "/"}]}},
+        {"HostConfig": {"Mounts": [{"Type": "volume", "volumeOptions": {}}]}}, {"HostConfig": "x"},
+    ],
+)  # fmt: skip
+def test_names_in_another_spelling_are_no_way_round(file: Path, spec: dict[str, Any]) -> None:
+    """dockerd takes the names of a JSON object in any case."""
+    Policy(file).check_order("container.create", {"spec": spec})
+    with pytest.raises(Denied):
+        policy(file, 'privileged = false\nbind_paths = ["/srv"]').check_order("container.create", {"spec": spec})
 
 
 def test_no_exec(file: Path) -> None:

@@ -39,6 +39,10 @@ MOUNT: Final[Mapping[str, Shape]] = {
     "Type": TEXT, "Source": TEXT, "Target": TEXT, "ReadOnly": FLAG, "Consistency": TEXT, "BindOptions": OBJECT,
     "VolumeOptions": OBJECT, "TmpfsOptions": OBJECT,
 }  # fmt: skip
+VOLUME_OPTIONS: Final[Mapping[str, Shape]] = {
+    "NoCopy": FLAG, "Labels": STRINGS, "DriverConfig": OBJECT, "Subpath": TEXT,
+}  # fmt: skip
+DRIVER: Final[Mapping[str, Shape]] = {"Name": TEXT, "Options": STRINGS}
 LIMITS: Final = ("Memory", "MemoryReservation", "MemorySwap", "NanoCpus", "CpuShares", "CpuPeriod", "CpuQuota",
                  "CpusetCpus", "CpusetMems", "PidsLimit")  # fmt: skip
 
@@ -76,8 +80,18 @@ def problems(spec: Mapping[str, Any]) -> list[FieldError]:
     mounts = host.get("Mounts")
     for n, mount in enumerate(mounts if isinstance(mounts, list) else []):
         if isinstance(mount, Mapping):
-            found += _check(mount, MOUNT, f"/spec/HostConfig/Mounts/{n}")
+            found += _check_mount(mount, f"/spec/HostConfig/Mounts/{n}")
     return found or list(_check_words(spec))
+
+
+def _check_mount(mount: Mapping[str, Any], pointer: str) -> Iterator[FieldError]:
+    yield from _check(mount, MOUNT, pointer)
+    # an engine in Go would take "driverConfig" too, and we would not have seen what it mounts
+    options = mount.get("VolumeOptions")
+    if isinstance(options, Mapping):
+        yield from _check(options, VOLUME_OPTIONS, f"{pointer}/VolumeOptions")
+        if isinstance(options.get("DriverConfig"), Mapping):
+            yield from _check(options["DriverConfig"], DRIVER, f"{pointer}/VolumeOptions/DriverConfig")
 
 
 def _check(value: Mapping[str, Any], table: Mapping[str, Shape], pointer: str) -> Iterator[FieldError]:

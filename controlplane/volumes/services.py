@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
@@ -20,6 +20,9 @@ from controlplane.orders.models import Order, OrderState
 from controlplane.orders.outcomes import target_of
 from controlplane.orders.services import order_create
 from controlplane.volumes.models import Volume
+
+# file systems of nothing that the host has, as far as options can say
+_APART: Final = frozenset({"tmpfs", "nfs", "nfs4", "cifs"})
 
 
 def volume_create(
@@ -63,8 +66,12 @@ def volume_create(
 
 
 def reaches_host(options: Mapping[str, str]) -> bool:
-    """Whether the local driver would mount a path or a device of the host itself."""
-    return "bind" in options.get("o", "").split(",") or options.get("device", "").startswith("/")
+    """Whether the local driver would mount something of the host itself: a path, a device, its processes."""
+    kind, words = options.get("type", ""), options.get("o", "").split(",")
+    if not kind and not options.get("device") and words == [""]:
+        return False
+    # bind looks at the device alone, whatever the type; a relative device is one of the engine's own folder
+    return kind not in _APART or not {"bind", "rbind"}.isdisjoint(words)
 
 
 def volume_remove(

@@ -57,6 +57,43 @@ def test_a_failure_is_kept_and_can_be_retried_or_dismissed(api: cast.Api, host: 
         ({"spec": {"Labels": {"longshore.id": "x"}}}, "/spec/Labels/longshore.id"),
         ({"spec": {"Env": ["A=1", "A=2"]}}, "/spec/Env/1"),
         ({"spec": {"HostConfig": {"Mounts": [{"Type": "volume", "Target": "x"}]}}}, "/spec/HostConfig/Mounts/0/Target"),
+        # dockerd takes names in any case: what we do not know must not reach it
+        (
+            {
+                "spec": {
+                    "HostConfig": {
+                        "Mounts": [
+                            {
+                                "Type": "volume",
+                                "Target": "/x",
+                                "VolumeOptions": {
+                                    "driverConfig": {"Options": {"type": "none", "o": "bind", "device": "/"}}
+                                },
+                            }
+                        ]
+                    }
+                }
+            },
+            "/spec/HostConfig/Mounts/0/VolumeOptions/driverConfig",
+        ),
+        (
+            {
+                "spec": {
+                    "HostConfig": {
+                        "Mounts": [
+                            {
+                                "Type": "volume",
+                                "Target": "/x",
+                                "VolumeOptions": {
+                                    "DriverConfig": {"options": {"type": "none", "o": "bind", "device": "/"}}
+                                },
+                            }
+                        ]
+                    }
+                }
+            },
+            "/spec/HostConfig/Mounts/0/VolumeOptions/DriverConfig/options",
+        ),
         ({"image": "UPPER/Case:!"}, "/image"),
         ({"name": "-x"}, "/name"),
         ({"not_after": "2020-01-01T00:00:00Z"}, "/not_after"),

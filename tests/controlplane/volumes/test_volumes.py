@@ -54,12 +54,30 @@ def test_a_failure_is_shown_until_dismissed(api: cast.Api, host: Host) -> None:
     assert api("DELETE", f"volumes/{row['id']}/").status_code == 204
 
 
-def test_a_path_of_the_host_needs_privileged(owner: User, host: Host) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "none", "o": "bind", "device": "/etc"}, {"type": "none", "o": "rbind,ro", "device": "etc"},
+        {"type": "tmpfs", "o": "bind", "device": "etc"}, {"type": "overlay", "device": "x", "o": "lowerdir=/etc:/"},
+        {"type": "proc", "device": "proc"}, {"type": "cgroup", "device": "x"}, {"type": "ext4", "device": "LABEL=x"},
+        {"device": "etc"}, {"o": "bind"},
+    ],
+)  # fmt: skip
+def test_what_reaches_the_host_needs_privileged(owner: User, host: Host, options: dict[str, str]) -> None:
     api = cast.Api(owner, scopes=["volumes.manage", "volumes.view", "hosts.view"])
-    options = {"type": "none", "o": "bind", "device": "/etc"}
     answer = api("POST", "volumes/", {"host": "web-1", "name": "etc", "options": options})
     assert (answer.status_code, answer.data["params"]["right"]) == (403, "containers.privileged")
     assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"size": "1g"}, {"type": "tmpfs", "device": "tmpfs", "o": "size=10m,uid=1000"},
+     {"type": "nfs", "device": ":/srv", "o": "addr=192.0.2.1,rw"}],
+)  # fmt: skip
+def test_what_does_not_reach_the_host_needs_no_more(owner: User, host: Host, options: dict[str, str]) -> None:
+    api = cast.Api(owner, scopes=["volumes.manage", "volumes.view", "hosts.view"])
+    assert api("POST", "volumes/", {"host": "web-1", "name": "data", "options": options}).status_code == 202
 
 
 def test_swept(api: cast.Api, host: Host) -> None:

@@ -1,5 +1,6 @@
 """Make and change users and tokens."""
 
+import ipaddress
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -55,7 +56,7 @@ def token_create(
 
     Raises:
         Invalid: a scope that does not exist.
-        Denied: a scope or a host that the maker does not have.
+        Denied: a scope, a host or an address that the maker does not have.
         Conflict: the user has a token of that name.
     """
     unknown = sorted(set(scopes) - rights.ALL)
@@ -63,6 +64,7 @@ def token_create(
         raise invalid_field("/scopes", "unknown_right", f"There is no right {unknown[0]!r}", right=unknown[0])
     if within is not None:
         scopes = _within(within, scopes, hosts)
+        addresses, expires_at = _no_freer(within, addresses, expires_at)
     text = tokens.make()
     try:
         with transaction.atomic():
@@ -94,6 +96,23 @@ def _within(maker: Access, scopes: Sequence[str], hosts: Sequence[uuid.UUID]) ->
     if maker.token_id is not None and not hosts and any(held is not None for held in maker.rights.values()):
         raise Denied("This token works on some hosts only: name the hosts of the new one", code="missing_right")
     return scopes
+
+
+def _no_freer(
+    maker: Access, addresses: Sequence[str], expires_at: datetime | None
+) -> tuple[Sequence[str], datetime | None]:
+    """Where from and how long: who finds a token cannot make itself one that is good elsewhere or for longer."""
+    own = ApiToken.objects.filter(pk=maker.token_id).first() if maker.token_id is not None else None
+    if own is None:
+        return addresses, expires_at
+    if own.expires_at is not None:
+        expires_at = min(expires_at or own.expires_at, own.expires_at)
+    allowed = [ipaddress.ip_network(text, strict=False) for text in own.addresses]
+    for text in addresses if allowed else ():
+        wanted = ipaddress.ip_network(text, strict=False)
+        if not any(wanted.version == one.version and wanted.subnet_of(one) for one in allowed):  # type: ignore[arg-type]
+            raise Denied(f"This token may not be used from {text}, nor may one that it makes", code="token_address")
+    return addresses or own.addresses, expires_at
 
 
 def token_delete(*, user: User, token_id: uuid.UUID) -> ApiToken:

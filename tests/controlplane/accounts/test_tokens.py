@@ -39,6 +39,23 @@ def test_a_token_cannot_give_away_more_than_it_has(owner: User, host: Host) -> N
     assert bound("POST", "tokens/", {"name": "c"}).status_code == 403
 
 
+def test_a_token_makes_none_that_is_good_elsewhere_or_for_longer(owner: User) -> None:
+    ends = timezone.now() + timedelta(days=2)
+    api = cast.Api(owner)
+    ApiToken.objects.update(addresses=["127.0.0.0/8"], expires_at=ends)
+    made = api("POST", "tokens/", {"name": "a"})
+    assert made.status_code == 201
+    stored = ApiToken.objects.get(name="a")
+    assert (stored.addresses, stored.expires_at) == (["127.0.0.0/8"], ends)
+    for n, address in enumerate(("0.0.0.0/0", "192.0.2.1", "::/0")):
+        assert api("POST", "tokens/", {"name": f"b{n}", "addresses": [address]}).data["code"] == "token_address"
+    sooner = timezone.now() + timedelta(days=1)
+    body = {"name": "c", "addresses": ["127.0.0.1"], "expires_at": sooner.isoformat()}
+    assert api("POST", "tokens/", body).status_code == 201
+    stored = ApiToken.objects.get(name="c")
+    assert (stored.addresses, stored.expires_at) == (["127.0.0.1"], sooner)
+
+
 def test_rights_shrink_with_the_owner(owner: User, host: Host) -> None:
     api = cast.Api(owner, scopes=["hosts.manage", "hosts.view"])
     assert api("POST", f"hosts/{host.pk}/refresh/").status_code == 202

@@ -103,6 +103,11 @@ def build_args(body: Mapping[str, Any], context: str) -> dict[str, Any]:
     return {**args, "bases": own} if own else args
 
 
+def leaves_the_bridge(network: str) -> bool:
+    """Whether a build's steps run in a network namespace that is not theirs: the host's, or another container's."""
+    return network == "host" or network.startswith("container:")
+
+
 def reclaimable(hosts: Sequence[Host], *, named_too: bool, used: Iterable[str]) -> dict[str, int]:
     """What a prune would free, from the records."""
     copies = ImageOnHost.objects.filter(host__in=hosts).exclude(image__digest__in=list(used))

@@ -208,6 +208,9 @@ class BuildView(ApiView):
         body = self.body
         self.note(details={"tags": body["tags"]})
         hosts = [host_for(self.access, name, rights.IMAGES_BUILD) for name in dict.fromkeys(body["hosts"])]
+        if services.leaves_the_bridge(body.get("network") or ""):
+            for host in hosts:
+                self.access.require(rights.CONTAINERS_PRIVILEGED, host.pk, host.name)
         upload = getattr(request, "build_context", None)
         if (upload is None) == ("dockerfile_text" not in body):
             detail = "Give a Dockerfile as `dockerfile_text`, or an archive as the part `context`"

@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from controlplane.accounts.models import User
 from controlplane.hosts.models import Host
 from controlplane.images.models import Image
 from controlplane.images.services import images_gone, images_observed, images_swept
@@ -113,6 +114,16 @@ def test_build_from_an_archive(api: cast.Api, host: Host, settings: Any) -> None
     context = Order.objects.order_by("seq")[0].args["context"]
     assert context == hashlib.sha256(buffer.getvalue()).hexdigest()
     assert (Path(settings.LONGSHORE_DATA) / "contexts" / context).exists()
+
+
+def test_a_build_in_anothers_network_needs_privileged(owner: User, host: Host) -> None:
+    api = cast.Api(owner, scopes=["images.build", "images.view", "hosts.view"])
+    body = {"hosts": ["web-1"], "dockerfile_text": "FROM busybox\n"}
+    for network in ("host", "container:db"):
+        answer = api("POST", "images/build/", {**body, "network": network})
+        assert (answer.status_code, answer.data["params"]["right"]) == (403, "containers.privileged")
+    assert not Order.objects.exists()
+    assert api("POST", "images/build/", {**body, "network": "none"}).status_code == 202
 
 
 def test_a_browser_may_send_an_archive(host: Host) -> None:

@@ -122,7 +122,10 @@ class Runner:
             entry = lane.get(order_id)
             if entry is not None and entry.begun_at is None:
                 del lane[order_id]
+                self._grants.pop(order_id, None)
                 await self._end(entry, _ended("cancelled", {}, None))
+                async with self._granted:
+                    self._granted.notify_all()
                 return
 
     async def idle(self) -> None:
@@ -160,7 +163,7 @@ class Runner:
             entry = await self._book.find(order_id)
             if entry is None or entry.outcome is not None:
                 return
-            grants = await self._grants_for(entry, operation)
+            grants = await self._grants_for(lane, entry, operation)
             outcome: Outcome | None
             if entry.begun_at is None and self._server_now() > entry.not_after:
                 outcome = _ended("expired", {}, _problem("expired", 0, "its turn came after its not_after"))
@@ -247,7 +250,7 @@ class Runner:
         except (EngineError, EngineDown, OutcomeUnknown):
             return None
 
-    async def _grants_for(self, entry: Entry, operation: Operation) -> Mapping[str, Any]:
+    async def _grants_for(self, lane: dict[str, Entry], entry: Entry, operation: Operation) -> Mapping[str, Any]:
         """Secrets for this order, fetched anew when they are old; waits for the link if need be."""
         if not operation.grants:
             return {}
@@ -256,7 +259,8 @@ class Runner:
                 grants, since = self._grants.get(entry.order_id, ({}, float("-inf")))
                 if time.monotonic() - since < _GRANT_SECONDS:
                     return grants
-                if self._server_now() > entry.not_after:
+                # one that was cancelled meanwhile is handed out no more
+                if self._server_now() > entry.not_after or entry.order_id not in lane:
                     return {}
                 self._report.ask_orders()
                 try:

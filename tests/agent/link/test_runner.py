@@ -179,6 +179,24 @@ async def test_a_cancelled_order_has_no_effect(bench: Bench) -> None:
     assert bench.engine.calls == ["POST /containers/c1/stop"]
 
 
+async def test_a_cancelled_order_does_not_wait_for_its_secret(bench: Bench) -> None:
+    await bench.book.take(Envelope("o1", "h", 1, "image.pull", {"reference": "r.example/x:1"}, 1000.0))
+    await bench.runner.resume()
+    await asyncio.sleep(0.1)
+    assert bench.said.asked == 1
+    await bench.runner.cancel("o1")
+    async with asyncio.timeout(2):
+        await bench.runner.idle()
+    assert [end.state for _, end in bench.said.ends] == ["cancelled"]
+
+
+async def test_no_secret_stays_behind(bench: Bench) -> None:
+    one = item("image.pull", {"reference": "r.example/x:1"}) | {"grants": {"registry_auth": {}}, "cancel": True}
+    await bench.runner.fetched(one)
+    await bench.runner.idle()
+    assert bench.runner._grants == {}
+
+
 async def test_a_cancel_that_was_missed_comes_with_the_order(bench: Bench) -> None:
     await bench.runner.fetched(item("container.stop", STOP) | {"cancel": True})
     await bench.runner.idle()

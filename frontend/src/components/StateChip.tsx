@@ -17,16 +17,18 @@ interface ChipProps {
   asOf?: string | undefined
   pending?: string | undefined
   pendingName?: string | undefined
+  /** Why, on hover: of a creation that failed. */
+  reason?: string | undefined
 }
 
 /** What a host reported, in icon and words; beside it what was asked for and is not yet confirmed. */
-export function Chip({ look, large, of = 'state', asOf, pending, pendingName }: ChipProps) {
+export function Chip({ look, large, of = 'state', asOf, pending, pendingName, reason }: ChipProps) {
   const said = [look.words, look.more, asOf].filter(Boolean).join(' ')
   const whole = pendingName ? `${said}, ${pendingName}` : said
   const name = of === 'order' ? t`Order: ${whole}` : t`State: ${whole}`
   const short = pending ? look.words.replace(/, .*/, '') : look.words
   return (
-    <span className={`state ${look.tone}${large ? ' large' : ''}`} {...(large && { role: 'status', 'aria-label': name })}>
+    <span title={reason} className={`state ${look.tone}${large ? ' large' : ''}`} {...(large && { role: 'status', 'aria-label': name })}>
       {large && <span className="unseen">{of === 'order' ? t`Order:` : t`State:`} </span>}
       <StateIcon icon={look.icon} {...(!large && { label: name })} />
       <span className="words">{short}</span>
@@ -51,6 +53,7 @@ export function ContainerState({ row, large = false }: { row: Container; large?:
       large={large}
       asOf={asOf}
       pending={doing}
+      reason={row.problem?.detail}
       pendingName={waits ? t`${doing ?? ''}, waiting for host` : doing}
     />
   )

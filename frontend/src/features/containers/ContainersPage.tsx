@@ -87,12 +87,12 @@ function useConfig(): ListConfig<Container> {
 function columns(): ListConfig<Container>['columns'] {
   return [
     { key: 'name', label: t`Name`, sort: 'name', cell: (row) => row.name },
-    { key: 'state', label: t`State`, sort: 'attention', width: '248px', cell: (row) => <ContainerState row={row} /> },
-    { key: 'host', label: t`Host`, sort: 'host', width: '104px', rank: 1, cell: (row) => row.host.name },
-    { key: 'image', label: t`Image`, sort: 'image', width: '20%', cell: (row) => <ImageName reference={row.image.reference} /> },
-    { key: 'ports', label: t`Ports`, width: '120px', rank: 2, cell: (row) => <PortLinks ports={row.ports} host={row.host} /> },
-    { key: 'cpu', label: t`CPU`, width: '80px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? percent(row.cpu_percent) : '') },
-    { key: 'memory', label: t`Memory`, width: '96px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? bytes(row.memory_bytes) : '') },
+    { key: 'state', label: t`State`, sort: 'attention', width: '240px', cell: (row) => <ContainerState row={row} /> },
+    { key: 'host', label: t`Host`, sort: 'host', width: '96px', rank: 1, cell: (row) => row.host.name },
+    { key: 'image', label: t`Image`, sort: 'image', width: '19%', cell: (row) => <ImageName reference={row.image.reference} /> },
+    { key: 'ports', label: t`Ports`, width: '112px', rank: 2, cell: (row) => <PortLinks ports={row.ports} host={row.host} /> },
+    { key: 'cpu', label: t`CPU`, width: '72px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? percent(row.cpu_percent) : '') },
+    { key: 'memory', label: t`Memory`, width: '88px', rank: 2, end: true, cell: (row) => (row.state === 'running' ? bytes(row.memory_bytes) : '') },
     { key: 'since', label: t`Since`, width: '104px', rank: 1, end: true, cell: (row) => <Ago at={sinceOf(row)} /> },
   ]
 }

@@ -27,6 +27,7 @@ import { hostQuery } from './api/host'
 import { refreshHost } from './api/refresh'
 import { revokeHost } from './api/revoke'
 import { agentOf, cpuUse, diskUse, engineOf, fact, memoryUse, runningOf, sizeOf } from './facts'
+import { LastHour } from './LastHour'
 import { PruneDialog } from './PruneDialog'
 
 export function HostPage() {
@@ -99,6 +100,7 @@ export function HostPage() {
             </div>
           </Section>
           <Policy policy={host.policy} />
+          <LastHour host={host} />
         </div>
         <aside className="col" aria-label={t`Facts`}>
           <Section title={t`About`}>

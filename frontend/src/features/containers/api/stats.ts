@@ -6,9 +6,6 @@ import type { components } from '@/lib/schema'
 
 type Series = components['schemas']['Series']
 
-/** What the charts draw of a stored or a live sample; a gap is null. */
-export type StatsPoint = Pick<Series['points'][number], 'at' | 'cpu_percent' | 'memory_bytes'> & Partial<Pick<Series['points'][number], 'memory_limit' | 'net_rx' | 'net_tx'>>
-
 export const statsQuery = (id: string, from: string) =>
   queryOptions({
     queryKey: [...keys.part('containers', id, 'stats'), from],

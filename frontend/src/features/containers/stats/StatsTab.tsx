@@ -7,6 +7,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react'
 
 import { Button } from '@/components/Button'
+import { columns, pointOf, type StatsPoint } from '@/components/chart/series'
 import { Bones, Empty } from '@/components/Fallbacks'
 import { serverNow } from '@/lib/clock'
 import { bytes, percent, rate } from '@/lib/format'
@@ -14,11 +15,10 @@ import { one } from '@/lib/search'
 import { openChannel } from '@/lib/socket'
 import type { ContainerDetail } from '@/lib/types'
 
-import { type StatsPoint, statsQuery } from '../api/stats'
+import { statsQuery } from '../api/stats'
 import { useContainer } from '../ContainerPage'
-import { columns, pointOf } from './series'
 
-const Chart = lazy(async () => ({ default: (await import('./Chart')).Chart }))
+const Chart = lazy(async () => ({ default: (await import('@/components/chart/Chart')).Chart }))
 
 const LIVE_WINDOW = 5 * 60
 const HOUR = 3600

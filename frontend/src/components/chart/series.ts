@@ -1,5 +1,9 @@
 /** Samples as columns of one time axis: history first, then what comes live. Gaps are gaps. */
-import type { StatsPoint } from '../api/stats'
+import type { components } from '@/lib/schema'
+
+type Point = components['schemas']['Point']
+/** What the charts draw of a stored or a live sample; a gap is null. */
+export type StatsPoint = Pick<Point, 'at' | 'cpu_percent' | 'memory_bytes'> & Partial<Pick<Point, 'memory_limit' | 'net_rx' | 'net_tx'>>
 
 export interface Columns {
   times: number[]

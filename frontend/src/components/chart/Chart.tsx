@@ -1,4 +1,5 @@
 import 'uplot/dist/uPlot.min.css'
+import './chart.css'
 
 import { t } from '@lingui/core/macro'
 import { useEffect, useRef, useState } from 'react'

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -91,6 +92,8 @@ class Link:
         """Serve until cancelled; `listening` is called once the bell's socket is there."""
         await self._bell.start()
         listening()
+        # what a process before this one fetched is fetched anew
+        await asyncio.to_thread(shutil.rmtree, self._settings.contexts, ignore_errors=True)
         await self._runner.resume()
         pause = _FIRST_PAUSE
         while True:
@@ -283,28 +286,34 @@ class Link:
         return self._session
 
     async def _blob(self, digest: str) -> Path:
-        """Fetch an archive by its digest, waiting for the link; the file is whole and checked."""
-        directory = self._settings.state / "contexts"
-        path = directory / hashlib.sha256(digest.encode()).hexdigest()
-        directory.mkdir(mode=0o700, exist_ok=True)
-        while True:
-            stream = await (await self._connected()).open("blob", {"digest": digest})
-            try:
-                await stream.accepted()
-                sum_, file = hashlib.sha256(), await asyncio.to_thread(path.open, "wb")
-                with file:
-                    async for chunk in stream:
-                        sum_.update(chunk)
-                        await asyncio.to_thread(file.write, chunk)
-                await stream.end()
-            except StreamClosed as closed:
-                if closed.code in {"not_found", "denied"}:
-                    raise EngineError(404, str(closed)) from None
-                await asyncio.sleep(_ENGINE_PAUSE)
-                continue
-            if f"sha256:{sum_.hexdigest()}" != digest and sum_.hexdigest() != digest:
-                raise EngineError(502, "the build context is not what the order names")
-            return path
+        """Fetch an archive by its digest, waiting for the link; the file is whole, checked and the caller's own."""
+        # not by the digest: two builds may need the same archive at the same time
+        path = self._settings.contexts / uuid.uuid4().hex
+        await asyncio.to_thread(path.parent.mkdir, mode=0o700, exist_ok=True)
+        try:
+            while True:
+                try:
+                    await self._fetch_blob(digest, path)
+                    return path
+                except StreamClosed as closed:
+                    if closed.code in {"not_found", "denied"}:
+                        raise EngineError(404, str(closed)) from None
+                    await asyncio.sleep(_ENGINE_PAUSE)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    async def _fetch_blob(self, digest: str, path: Path) -> None:
+        stream = await (await self._connected()).open("blob", {"digest": digest})
+        await stream.accepted()
+        sum_, file = hashlib.sha256(), await asyncio.to_thread(path.open, "wb")
+        with file:
+            async for chunk in stream:
+                sum_.update(chunk)
+                await asyncio.to_thread(file.write, chunk)
+        await stream.end()
+        if f"sha256:{sum_.hexdigest()}" != digest and sum_.hexdigest() != digest:
+            raise EngineError(502, "the build context is not what the order names")
 
     # What the runner reports. While the link is down nothing is lost by silence: see Runner.report_all.
 

@@ -56,6 +56,11 @@ class LinkSettings:
     def order_book(self) -> Path:
         return self.state / "orders.sqlite3"
 
+    @property
+    def contexts(self) -> Path:
+        """Build contexts on their way to the engine."""
+        return self.state / "contexts"
+
     def registry_ca(self, url: str) -> Path:
         """Where our own engine looks for the CA of the control plane's registry."""
         return self.state / "engine" / "certs.d" / urlsplit(url).netloc / "ca.crt"

@@ -100,6 +100,7 @@ class AgentLinks:
             host_id = uuid.UUID(str(answer["host_id"]))
             boot_id = str(answer["boot_id"])[:64]
             protocol = int(answer["protocol"])
+            capabilities = [str(one) for one in answer.get("capabilities") or []][:20]
             proof = base64.b64decode(str(answer["sig"]), validate=True)
             public_key = await database_sync_to_async(presence.public_key_of)(host_id)
             statement = versions.agent_statement(str(host_id), url, spki, nonce, boot_id)
@@ -110,6 +111,8 @@ class AgentLinks:
             KeyError,
             ValueError,
             TypeError,
+            OverflowError,  # an infinite number
+            RecursionError,  # brackets without end
             InvalidSignature,
             presence.UnknownHost,
         ) as error:
@@ -129,7 +132,6 @@ class AgentLinks:
         async def send_bytes(data: bytes) -> None:
             await _send(send, {"type": "websocket.send", "bytes": data})
 
-        capabilities = [str(one) for one in answer.get("capabilities") or []][:20]
         epoch = await database_sync_to_async(presence.host_connected)(
             host_id, boot_id=boot_id, address=address, capabilities=capabilities, protocol=protocol
         )

@@ -115,7 +115,7 @@ async def open_stream(
         raise refusal(closed) from None
     except TimeoutError:
         await stream.reset("timeout")
-        raise Unavailable("The host did not answer in time", code="host_timeout", retry_after=5) from None
+        raise too_late() from None
     except BaseException:
         await stream.reset("cancelled")
         raise
@@ -149,7 +149,7 @@ async def call_async(
                 await opened.close()
                 raise
     except TimeoutError:
-        raise Unavailable("The host did not answer in time", code="host_timeout", retry_after=5) from None
+        raise too_late() from None
     raw = b"".join(parts)
     if opened.status >= 400:
         raise engine_refusal(opened.status, _message(raw))
@@ -173,18 +173,28 @@ def from_thread(work: Coroutine[Any, Any, T], seconds: float) -> T:
     """Run something on the loop that holds the connections, from another thread.
 
     Raises:
-        Unavailable: this process holds no connection at all.
+        Unavailable: this process holds no connection at all, or its loop did not get to it in time.
     """
     loop = HUB.loop
     if loop is None or not loop.is_running():
         work.close()
         raise offline()
-    return asyncio.run_coroutine_threadsafe(work, loop).result(seconds)
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        future.cancel()
+        raise too_late() from None
 
 
 def offline() -> Unavailable:
     """The host is not connected to this process."""
     return Unavailable("The host is offline", code="host_offline", retry_after=5)
+
+
+def too_late() -> Unavailable:
+    """The host is connected and silent."""
+    return Unavailable("The host did not answer in time", code="host_timeout", retry_after=5)
 
 
 def refusal(closed: StreamClosed) -> Refusal:

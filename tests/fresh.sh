@@ -57,7 +57,8 @@ INSIDE
 keep=()
 for name in $(compgen -e | grep -E '^(SSL_CERT_FILE|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_CERT|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)$'); do keep+=("$name=${!name}"); done
 unshare --mount --pid --fork --kill-child --propagation private bash -euc '
-    mount --rbind /dev "$1/dev"; mount --rbind /sys "$1/sys"; mount -t tmpfs tmpfs "$1/run"
+    # A root that is a mount point: what runs inside may make it a slave.
+    mount --rbind "$1" "$1"; mount --rbind /dev "$1/dev"; mount --rbind /sys "$1/sys"; mount -t tmpfs tmpfs "$1/run"
     root=$1; shift
     exec chroot "$root" /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 ' bash "$root" ${keep[@]+"${keep[@]}"} bash /opt/inside.sh "$@" </dev/null

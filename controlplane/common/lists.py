@@ -209,3 +209,25 @@ def by_labels(words: Sequence[str]) -> Q:
         # The key is data: it may hold dots and double underscores, so it never becomes part of a lookup's name.
         found |= Q(Exact(KeyTextTransform(key, "labels"), Value(value))) if equals else Q(labels__has_key=key)
     return found
+
+
+def by_words(rows: QuerySet[M], query: Mapping[str, Any], *exact: str) -> QuerySet[M]:
+    """Rows of objects that hosts have, by what a list of them can be asked for.
+
+    Args:
+        query: as its serializer left it: `host`, `label` and `search` too.
+        exact: columns of which the query names the values.
+
+    Raises:
+        Invalid: a label without a key.
+    """
+    for name in exact:
+        if query.get(name):
+            rows = rows.filter(**{f"{name}__in": query[name]})
+    if query.get("host"):
+        rows = rows.filter(by_id_or_name("host", query["host"]))
+    if query.get("label"):
+        rows = rows.filter(by_labels(query["label"]))
+    if query.get("search"):
+        rows = rows.filter(name__icontains=query["search"])
+    return rows

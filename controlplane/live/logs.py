@@ -18,7 +18,7 @@ from controlplane.common.errors import EngineFailed, Invalid, NotFound, Refusal,
 from controlplane.gateway.dial import HostStream, call_async, engine_refusal, open_stream
 from controlplane.live import target
 from controlplane.live.loglines import Line, Lines, NotFramed, engine_time
-from controlplane.live.socket import BAD_MESSAGE, Closed, Socket
+from controlplane.live.socket import BAD_MESSAGE, Closed, Socket, until_first
 
 WINDOW: Final = 5_000
 """Lines sent and not yet acknowledged, at most."""
@@ -39,15 +39,7 @@ async def serve(socket: Socket, parts: Mapping[str, str], query: Mapping[str, st
     """Send the log until its end, or until the page leaves."""
     found = await target.container(socket, parts["id"], rights.CONTAINERS_LOGS)
     view = _View(socket, found, query)
-    tasks = [asyncio.create_task(view.follow()), asyncio.create_task(view.send()), asyncio.create_task(view.read())]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+    await until_first(view.follow(), view.send(), view.read())
 
 
 class _View:

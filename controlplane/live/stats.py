@@ -11,7 +11,7 @@ from controlplane.common.errors import Conflict, EngineFailed, Invalid
 from controlplane.gateway.dial import HostStream, engine_refusal, open_stream
 from controlplane.live import target
 from controlplane.live.feed import FEED
-from controlplane.live.socket import Closed, Socket
+from controlplane.live.socket import Closed, Socket, until_first
 
 _LONGEST: Final = 1 << 20
 _MOST_SECONDS: Final = 60
@@ -79,15 +79,7 @@ async def _pass_on(socket: Socket, opened: HostStream, every: int) -> None:
 
 async def _until_left(socket: Socket, work: Any) -> None:
     """Do something until it ends, or the page leaves."""
-    tasks = [asyncio.create_task(work), asyncio.create_task(_listen(socket))]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+    await until_first(work, _listen(socket))
 
 
 async def _listen(socket: Socket) -> None:

@@ -12,7 +12,7 @@ from controlplane.common import rights
 from controlplane.common.access import Access
 from controlplane.common.errors import NotFound
 from controlplane.common.etags import conditional
-from controlplane.common.lists import Ordering, by_id_or_name, by_labels, page
+from controlplane.common.lists import Ordering, by_words, page
 from controlplane.common.views import ApiView, Operation
 from controlplane.hosts.models import HostState, Use
 from controlplane.hosts.selectors import host_for, on_visible_hosts
@@ -51,19 +51,11 @@ class VolumesView(ApiView):
 
     def get(self, request: Request) -> Response:
         """By host, name, driver, label, use."""
-        rows, query = volumes_visible(self.access), self.query
-        for name, field in (("name", "name__in"), ("state", "state__in"), ("driver", "driver__in")):
-            if query.get(name):
-                rows = rows.filter(**{field: query[name]})
-        if query.get("host"):
-            rows = rows.filter(by_id_or_name("host", query["host"]))
-        if query.get("label"):
-            rows = rows.filter(by_labels(query["label"]))
+        query = self.query
+        rows = by_words(volumes_visible(self.access), query, "name", "state", "driver")
         if "unused" in query:
             used = Exists(Use.objects.filter(kind=Use.Kind.VOLUME, key=OuterRef("name"), host=OuterRef("host")))
             rows = rows.filter(~used if query["unused"] else used)
-        if query.get("search"):
-            rows = rows.filter(name__icontains=query["search"])
         return page(request, query, rows, ordering=self.ordering, render=self._rows)
 
     def post(self, request: Request) -> Response:

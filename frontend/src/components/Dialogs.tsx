@@ -3,11 +3,13 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useId, useState } from 'react'
 
-import { serverNow } from '@/lib/clock'
+import { serverNow, useNow } from '@/lib/clock'
 import { question } from '@/lib/confirm'
-import { clock } from '@/lib/format'
+import { age, clock } from '@/lib/format'
+import { useList } from '@/lib/lists'
 import { offlineQuestion } from '@/lib/orders'
 import { useStore } from '@/lib/store'
+import type { Host } from '@/lib/types'
 
 import { Button } from './Button'
 import { Dialog } from './Dialog'
@@ -68,10 +70,13 @@ export function OfflineDialog() {
 function Offline({ host, minutes, answer }: NonNullable<ReturnType<typeof offlineQuestion.get>>) {
   const [wait, setWait] = useState(minutes)
   const [changing, setChanging] = useState(false)
+  const now = useNow()
+  const { rows } = useList<Host>('hosts', { id: host.id })
+  const since = rows.find((row) => row.id === host.id)?.offline_since
   const until = new Date(serverNow() + wait * 60_000).toISOString()
   const at = clock(until, false)
   return (
-    <Dialog title={t`${host.name} is offline`} question onClose={() => { answer(null); }}>
+    <Dialog title={since ? t`${host.name} has been offline for ${age((now - Date.parse(since)) / 1000)}` : t`${host.name} is offline`} question onClose={() => { answer(null); }}>
       <div className="dialog-body stack">
         <p className="muted">
           <Trans>The order waits for it and is dropped after {at}.</Trans>

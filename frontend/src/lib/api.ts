@@ -73,8 +73,10 @@ export async function request<T>(method: string, path: string, options: Options 
 }
 
 async function read<T>(response: Response, path: string): Promise<T> {
-  const json = (response.headers.get('Content-Type') ?? '').includes('json')
-  if (response.ok) return (response.status === 204 || !json ? undefined : await response.json()) as T
+  const type = response.headers.get('Content-Type') ?? ''
+  const lines = type.startsWith('application/x-ndjson')
+  const json = type.includes('json') && !lines
+  if (response.ok) return (response.status === 204 ? undefined : lines ? await response.text() : json ? await response.json() : undefined) as T
   const body = json ? ((await response.json()) as ProblemBody) : {}
   if (response.status === 401 && !path.startsWith('/api/auth/')) saySignedOut()
   throw new Problem(response.status, { instance: response.headers.get('X-Request-ID') ?? '', ...body, status: response.status }, Number(response.headers.get('Retry-After')) || undefined)
@@ -82,6 +84,9 @@ async function read<T>(response: Response, path: string): Promise<T> {
 
 export const get = <T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> =>
   request<T>('GET', path, { ...(params && { params }), signal })
+
+/** An answer that is text, line by line. */
+export const getText = (path: string, params: Params): Promise<string> => request<string>('GET', path, { params, headers: { Accept: '*/*' } })
 
 export const post = <T>(path: string, body: unknown = {}, options: Omit<Options, 'body'> = {}): Promise<T> =>
   request<T>('POST', path, { ...options, body })

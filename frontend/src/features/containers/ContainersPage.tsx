@@ -87,7 +87,7 @@ function useConfig(): ListConfig<Container> {
 function columns(): ListConfig<Container>['columns'] {
   return [
     { key: 'name', label: t`Name`, sort: 'name', cell: (row) => row.name },
-    { key: 'state', label: t`State`, sort: 'attention', width: '240px', cell: (row) => <ContainerState row={row} /> },
+    { key: 'state', label: t`State`, sort: 'attention', width: '248px', cell: (row) => <ContainerState row={row} /> },
     { key: 'host', label: t`Host`, sort: 'host', width: '96px', rank: 1, cell: (row) => row.host.name },
     { key: 'image', label: t`Image`, sort: 'image', width: '19%', cell: (row) => <ImageName reference={row.image.reference} /> },
     { key: 'ports', label: t`Ports`, width: '112px', rank: 2, cell: (row) => <PortLinks ports={row.ports} host={row.host} /> },

@@ -12,6 +12,7 @@ import { LineText } from './LineText'
 const ROW = 20
 /** Nearer to the end than this is at the end. */
 const SLACK = 8
+const NEAR_TOP = 400
 
 export interface LogLinesHandle {
   show: (index: number) => void
@@ -22,16 +23,20 @@ interface Props {
   lines: Line[]
   total: number
   dropped: number
+  /** Older lines put before the first one. */
+  prepended: number
   options: { timestamps: boolean; wrap: boolean }
   words: string
   current: number | undefined
   paused: boolean
   onJump: () => void
+  /** The reader is near the first line. */
+  onTop: () => void
   empty: boolean
 }
 
 /** The lines in sight. At the end it follows; any scroll up stops that, and the lines in view stay put. */
-export const LogLines = forwardRef<LogLinesHandle, Props>(function LogLines({ name, lines, total, dropped, options, words, current, paused, onJump, empty }, ref) {
+export const LogLines = forwardRef<LogLinesHandle, Props>(function LogLines({ name, lines, total, dropped, prepended, options, words, current, paused, onJump, onTop, empty }, ref) {
   const box = useRef<HTMLDivElement>(null)
   const [following, setFollowing] = useState(true)
   const [leftAt, setLeftAt] = useState(0)
@@ -48,16 +53,17 @@ export const LogLines = forwardRef<LogLinesHandle, Props>(function LogLines({ na
   const followNow = useRef(true)
   const size = virtualizer.getTotalSize()
 
-  // The oldest lines leave above a reader's eyes: take the same height off the scroll, and what was read stays where it was.
-  const droppedBefore = useRef(dropped)
+  // The oldest lines leave, or still older ones come, above a reader's eyes: the scroll moves by the same height, and what was read stays.
+  const above = prepended - dropped
+  const aboveBefore = useRef(above)
   useLayoutEffect(() => {
-    const gone = dropped - droppedBefore.current
-    droppedBefore.current = dropped
+    const came = above - aboveBefore.current
+    aboveBefore.current = above
     const element = box.current
-    if (gone <= 0 || !element) return
-    if (!followNow.current || paused) element.scrollTop = Math.max(0, element.scrollTop - gone * ROW)
+    if (came === 0 || !element) return
+    if (!followNow.current || paused) element.scrollTop = Math.max(0, element.scrollTop + came * ROW)
     lastTop.current = element.scrollTop
-  }, [dropped, paused])
+  }, [above, paused])
 
   useLayoutEffect(() => {
     const element = box.current
@@ -87,6 +93,7 @@ export const LogLines = forwardRef<LogLinesHandle, Props>(function LogLines({ na
     const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < SLACK
     if (up && !atEnd) leave()
     else if (atEnd) rejoin()
+    if (up && element.scrollTop < NEAR_TOP) onTop()
   }
   function rejoin(): void {
     followNow.current = true

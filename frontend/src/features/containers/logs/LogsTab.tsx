@@ -10,13 +10,19 @@ import { Failure } from '@/components/Fallbacks'
 import { Icon } from '@/components/Icon'
 import { plain } from '@/lib/ansi'
 import { count } from '@/lib/format'
+import { wordsOf } from '@/lib/problems'
 import { missing } from '@/lib/rights'
+import { toast } from '@/lib/toasts'
 import type { ContainerDetail } from '@/lib/types'
 
+import { storedLines } from '../api/older'
 import { useContainer } from '../ContainerPage'
 import { findLines, LogBuffer } from './buffer'
 import { LogLines, type LogLinesHandle } from './LogLines'
 import { openLog, type StreamState } from './stream'
+
+/** Older lines come by this many as one scrolls up. */
+const OLDER = 2_000
 
 export function LogsTab() {
   const row = useContainer()
@@ -44,10 +50,26 @@ function LogView({ row }: { row: ContainerDetail }) {
     return () => { channel.close(); }
   }, [row.id, buffer, round])
 
-  const lines = useMemo(() => {
+  // Of one moment: a render between two frames must not see the counts of lines that it does not draw yet.
+  const { lines, total, dropped, prepended } = useMemo(() => {
     void version
-    return pausedAt === null ? buffer.lines : buffer.lines.filter((line) => line.n <= pausedAt)
+    const shown = pausedAt === null ? buffer.lines : buffer.lines.filter((line) => line.n <= pausedAt)
+    return { lines: shown, total: buffer.total, dropped: buffer.dropped, prepended: buffer.prepended }
   }, [buffer, version, pausedAt])
+  const asking = useRef(false)
+  async function older(): Promise<void> {
+    const oldest = buffer.oldest()
+    if (!oldest || asking.current) return
+    asking.current = true
+    try {
+      const came = buffer.prepend(await storedLines(row.id, oldest.at, oldest.loaded + OLDER))
+      // The first line of the log is here: nothing more is asked for.
+      asking.current = came === 0
+    } catch (error) {
+      asking.current = false
+      toast({ kind: 'bad', title: t`Older lines could not be loaded`, detail: wordsOf(error) })
+    }
+  }
   const found = useMemo(() => findLines(lines, words), [lines, words])
   const current = found.length === 0 ? 0 : Math.min(match, found.length - 1)
   function step(by: number): void {
@@ -97,7 +119,7 @@ function LogView({ row }: { row: ContainerDetail }) {
         <PlainLink small square icon="download" label={t`Download logs`} href={`/api/containers/${row.id}/logs/?download=true`} download />
       </div>
       <StreamNote state={state} onRetry={() => { setRound(round + 1); }} />
-      <LogLines ref={handle} name={row.name} lines={lines} total={buffer.total} dropped={buffer.dropped} options={options} words={words} current={found[current]} paused={pausedAt !== null} onJump={() => { setPausedAt(null); }} empty={state.kind !== 'connecting'} />
+      <LogLines ref={handle} name={row.name} lines={lines} total={total} dropped={dropped} prepended={prepended} options={options} words={words} current={found[current]} paused={pausedAt !== null} onJump={() => { setPausedAt(null); }} onTop={() => void older()} empty={state.kind !== 'connecting'} />
       {options.announce && <Announcer buffer={buffer} />}
     </div>
   )

@@ -11,6 +11,8 @@ export interface Line {
   tone?: 'bad' | 'warn'
 }
 
+export type LogLine = Omit<Line, 'n'>
+
 const MOST = 200_000
 /** The oldest leave in blocks: moving the array for every line would cost more than the lines. */
 const BLOCK = 2_000
@@ -19,6 +21,8 @@ export class LogBuffer {
   lines: Line[] = []
   /** Lines that have left the ring. */
   dropped = 0
+  /** Lines that were put before those that came. */
+  prepended = 0
   private next = 1
   private version = 0
   private frame: number | undefined
@@ -26,7 +30,7 @@ export class LogBuffer {
 
   constructor(private readonly most = MOST) {}
 
-  push(lines: Omit<Line, 'n'>[]): void {
+  push(lines: LogLine[]): void {
     for (const line of lines) {
       this.lines.push({ ...line, n: this.next })
       this.next += 1
@@ -38,6 +42,32 @@ export class LogBuffer {
       this.dropped += leave
     }
     this.announce()
+  }
+
+  /** The oldest line that came, and how many lines are here: what older ones are asked by. Undefined when none may be added. */
+  oldest(): { at: string; loaded: number } | undefined {
+    const real = this.lines.filter((line) => line.stream !== 'mark')
+    const at = real[0]?.at
+    return at && this.dropped === 0 && this.lines.length < this.most ? { at, loaded: real.length } : undefined
+  }
+
+  /**
+   * Put lines of the store before the first one, without a gap or a repeat.
+   * `stored` ends with the lines of exactly the first line's time, of which some are here already. How many were new.
+   */
+  prepend(stored: LogLine[]): number {
+    const at = this.oldest()?.at
+    if (!at) return 0
+    const real = this.lines.filter((line) => line.stream !== 'mark')
+    const other = real.findIndex((line) => line.at !== at)
+    const here = other === -1 ? real.length : other
+    const keep = stored.length - Math.min(here, stored.filter((line) => line.at === at).length)
+    const older = stored.slice(0, keep)
+    const first = this.lines[0]?.n ?? 1
+    this.lines = [...older.map((line, n) => ({ ...line, n: first - keep + n })), ...this.lines]
+    this.prepended += keep
+    this.announce()
+    return keep
   }
 
   clear(): void {

@@ -30,6 +30,7 @@ git clone -q --no-hardlinks . "$root/opt/longshore"
 cat >"$root/opt/inside.sh" <<'INSIDE'
 set -euo pipefail
 mount -t proc proc /proc
+umount -l /.former
 cd /opt/longshore
 if [ $# -gt 0 ]; then exec "$@"; fi
 say() { printf '== %s\n' "$*"; }
@@ -56,9 +57,10 @@ INSIDE
 
 keep=()
 for name in $(compgen -e | grep -E '^(SSL_CERT_FILE|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_CERT|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY)$'); do keep+=("$name=${!name}"); done
+# pivot_root and no mere chroot: whoever enters a mount namespace made inside lands at its root, which must be ours.
 unshare --mount --pid --fork --kill-child --propagation private bash -euc '
-    # A root that is a mount point: what runs inside may make it a slave.
-    mount --rbind "$1" "$1"; mount --rbind /dev "$1/dev"; mount --rbind /sys "$1/sys"; mount -t tmpfs tmpfs "$1/run"
     root=$1; shift
-    exec chroot "$root" /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+    mount --rbind "$root" "$root"; mount --rbind /dev "$root/dev"; mount --rbind /sys "$root/sys"; mount -t tmpfs tmpfs "$root/run"
+    cd "$root"; mkdir -p .former; pivot_root . .former
+    exec chroot . /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 ' bash "$root" ${keep[@]+"${keep[@]}"} bash /opt/inside.sh "$@" </dev/null

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from pytest_django.plugin import blocking_manager_key
 
@@ -51,4 +52,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     contents = getattr(connection, "_test_serialized_contents", None)
     if marker and marker.kwargs.get("transaction") and contents:
         with item.config.stash[blocking_manager_key].unblock():
+            # Made anew by the flush under other keys, these would collide with those that are laid back.
+            ContentType.objects.all().delete()
             connection.creation.deserialize_db_from_string(contents)

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.lab import PASSWORD, URL, Lab
 
 CHROMIUM = "/usr/bin/chromium"
+# Playwright waits 5 s; a fleet and two browsers on two cores may want more. What is there at once costs no time.
+expect.set_options(timeout=15_000)
 # Without these Chromium looks for its maker's servers at every start.
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

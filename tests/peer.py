@@ -1,7 +1,7 @@
 """Debian's dockerd, to compare with and to sit on.
 
-``scripts/test`` starts one before it mounts hugetlb (which spoils dockerd's stats) and names its socket in
-``LONGSHORE_TEST_PEER``. Without that, one is started here in a namespace of its own.
+``scripts/test`` starts one and names its socket in ``LONGSHORE_TEST_PEER``. Without that, one is started here in a
+namespace of its own.
 """
 
 import contextlib

@@ -67,7 +67,7 @@ async def _pass_on(socket: Socket, opened: HostStream, every: int) -> None:
                 before = now
                 del sample["engine_id"]
                 if sample["at"].startswith("0001-"):
-                    raise Closed(1000, "the container ended")
+                    raise Closed(1000, "the engine has no figures of the container any more")
                 if count % every == 0:
                     socket.offer("sample", **sample)
                 count += 1

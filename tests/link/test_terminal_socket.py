@@ -102,7 +102,6 @@ async def test_anothers_exec_session_is_not_found(
     assert await closing(await open_socket(stack, f"/ws/containers/{container}/exec?exec={'a' * 64}", owner)) == 4404
 
 
-@pytest.mark.xfail(reason="dockerd ends its stats at once; cause not found yet, a defect", strict=False)
 async def test_leaving_a_terminal_leaves_no_stream(
     stack: Stack, engine: str, name: str, container: str, owner: dict[str, str]
 ) -> None:
@@ -114,7 +113,6 @@ async def test_leaving_a_terminal_leaves_no_stream(
         await until(socket, "sample")
 
 
-@pytest.mark.xfail(reason="dockerd ends its stats at once; cause not found yet, a defect", strict=False)
 async def test_stats(stack: Stack, container: str, owner: dict[str, str]) -> None:
     async with await open_socket(stack, f"/ws/containers/{container}/stats?every=1", owner) as socket:
         sample = await until(socket, "sample", 10)

@@ -22,6 +22,7 @@ from agent.engine.build.tree import Tree
 from agent.engine.errors import EngineError, Invalid
 from agent.engine.images.store import Image
 from agent.engine.kernel import files
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.storage.layers import LayerRef
 
 
@@ -156,7 +157,9 @@ class Build:
         try:
             root = await self.snapshots.mount(key, volatile=True)
             await copying.perform(prepared, source, root, parents=instruction.parents)
+            failpoint("build.written")
             layer = await self.images.commit_layer(key, move=True)
+            failpoint("build.layer")
         finally:
             await self.snapshots.remove(key)
         at.image = await self._made(at, step, layer, instruction)
@@ -171,6 +174,7 @@ class Build:
                 return
             image = at.image or await self.images.create_from_layers(copy.deepcopy(state.config), None, [])
             container, layer = await self.runner.run(instruction, state, image, mounts)
+            failpoint("build.ran")
         self._removing(container)
         at.image = await self._made(at, step, layer, instruction, container=container)
 

@@ -16,6 +16,7 @@ from agent.engine.build.scope import Platform
 from agent.engine.build.stages import Images, Snapshots, Sources
 from agent.engine.errors import Invalid, NotFound
 from agent.engine.images import configs, reference
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.locks import Locks
 from agent.engine.storage.snapshots import usage
 
@@ -79,6 +80,7 @@ class BuildService:
         if any(name.digest for name in names):
             raise Invalid("invalid reference format: an image cannot be tagged with a digest")
         async with context.opened(chunks, options.dockerfile, self._tmp) as opened:
+            failpoint("build.opened")
             dockerfile = await asyncio.to_thread(parser.parse, opened.dockerfile, opened.name)
             made = plan.make(
                 dockerfile,
@@ -111,6 +113,7 @@ class BuildService:
             full = name.with_default_tag()
             await self._images.tag(image.id, full.familiar_name, full.tag)
             shown.append(full.familiar)
+        failpoint("build.named")
         output.built(image.id, shown)
 
 

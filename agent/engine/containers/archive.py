@@ -21,6 +21,7 @@ import agent
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System
 from agent.engine.events import EventBus
 from agent.engine.images.unpack import unpack
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.records import ContainerRecord
 
 _PROJECT = str(Path(agent.__file__).parent.parent)
@@ -165,6 +166,7 @@ class Archive:
         if record.host_config.get("ReadonlyRootfs") and not _on_mount(record, wanted):
             raise Denied("container rootfs is marked read-only")
         async with self._view(record) as place:
+            failpoint("copy.mounted")
             await unpack(
                 body,
                 place.root,
@@ -174,6 +176,7 @@ class Archive:
                 owner=owner,
                 pid=place.pid,
             )
+            failpoint("copy.unpacked")
         self._events.publish("container", "extract-to-dir", record.id, record.event_attributes())
 
 

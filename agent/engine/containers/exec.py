@@ -23,6 +23,7 @@ from agent.engine.containers.attach import Client, keys
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
 from agent.engine.kernel import children, files
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import ExecSpec, Processes
 from agent.engine.state.records import ContainerRecord, Status
 
@@ -229,6 +230,7 @@ class Execs:
         try:
             record, directory = await self._prepare(exec_)
             exec_.pid_file = directory / "pid"
+            failpoint("exec.prepared")
             self._tell(record, exec_, f"exec_start: {exec_.command}")
             code = await self._attached(exec_, directory, client, output, size)
         except EngineError as error:
@@ -257,11 +259,13 @@ class Execs:
         )
         with stdio:
             process = stdio.spawn(self._runtime.exec_argv(spec))
+            failpoint("exec.spawned")
             copying = asyncio.create_task(stdio.copy(output))
             typing = asyncio.create_task(self._type(exec_, stdio, client, output))
             exec_.stdio = stdio
             try:
                 code = await execio.exit_code(process)
+                failpoint("exec.ended")
                 words = execio.runtime_words(directory / "log") if code else ""
                 stdio.ended(refused=bool(words))
                 if words:
@@ -305,11 +309,13 @@ class Execs:
             record, directory = await self._prepare(exec_)
             spec = ExecSpec(exec_.container_id, directory / "process.json", directory / "pidfile", tty=exec_.tty)
             processes = await self._runtime.exec_detached(spec, directory, directory / "exit")
+            failpoint("exec.conmon")
         except BaseException as error:
             self._clear(exec_)
             self._over(exec_, NOT_FOUND if execio.means_not_found(str(error)) else CANNOT_RUN)
             raise
         execfile.write(directory, {name: getattr(exec_, name) for name in _KEPT}, processes)
+        failpoint("exec.kept")
         self._tell(record, exec_, f"exec_start: {exec_.command}")
         exec_.pid_file = directory / "pidfile"
         self._keep(self._follow(exec_, directory, processes), exec_.id)

@@ -77,6 +77,7 @@ async def finish(
     ops.tell(record, "die", time_ns, exitCode=str(end.code))
     failpoint("exit.told")
     await _let_go(ops, record)
+    failpoint("exit.released")
     if record.auto_remove and restart and not again:
         # The layer and the rest go after the answer; the record and the name at once.
         await remains.forget(ops, ended, volumes=True)

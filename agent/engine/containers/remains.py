@@ -23,8 +23,11 @@ async def clean(ops: Ops, container_id: str) -> None:
     try:
         with contextlib.suppress(EngineError):
             await ops.runtime.delete(container_id)
+        failpoint("clean.runtime")
         await asyncio.to_thread(_remove_groups, ops, container_id)
+        failpoint("clean.groups")
         await ops.snapshots.unmount(container_id)
+        failpoint("clean.unmounted")
     finally:
         if ops.cleanups.get(container_id) is asyncio.current_task():
             del ops.cleanups[container_id]
@@ -67,8 +70,11 @@ async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | Non
 async def clear(ops: Ops, container_id: str, volumes: list[str]) -> None:
     """Everything that a container without a record may have left. Idempotent: recovery calls it too."""
     await clean(ops, container_id)
+    failpoint("remove.cleaned")
     await ops.snapshots.remove(container_id)
+    failpoint("remove.thrown")
     await asyncio.to_thread(files.remove_tree, ops.paths.container(container_id))
+    failpoint("remove.files")
     for name in volumes:
         with contextlib.suppress(Conflict):
             try:

@@ -106,17 +106,18 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
     rootfs, sandbox, _ = await _together(
         undo,
         (
-            ops.snapshots.mount(record.id, volatile=record.auto_remove or record.managed),
+            _mount(ops, record),
             lambda: ops.snapshots.unmount(record.id),
         ),
         (ops.networks.attach(SandboxRequest.of(record)), lambda: ops.networks.release(record.id)),
         (_acquire(ops, record, sources), lambda: release_volumes(ops, record)),
     )
+    failpoint("start.attached")
     for point in record.mounts:
         # At the first start only: a volume that its owner has emptied since stays empty.
         if point.type == "volume" and point.copy_up and not record.state.started_ns:
             await ops.volumes.copy_up(point.name, rootfs, point.destination)
-    failpoint("start.attached")
+    failpoint("start.filled")
     points = prepare.with_sources(record.mounts, sources)
     given, filter_key = await prepare.prepared(ops, record, rootfs, sandbox, points)
     bundle, exit_dir = ops.paths.bundle(record.id), ops.paths.exits(record.id)
@@ -160,6 +161,12 @@ def _keep_filter(ops: Ops, container_id: str, key: str, *, compiled: str | None)
     reader = getattr(ops.runtime, "compiled_seccomp", None)
     if key and compiled is None and reader is not None and (program := reader(container_id)):
         ops.filters.keep(key, program)
+
+
+async def _mount(ops: Ops, record: ContainerRecord) -> Path:
+    rootfs = await ops.snapshots.mount(record.id, volatile=record.auto_remove or record.managed)
+    failpoint("start.mounted")
+    return rootfs
 
 
 async def _acquire(ops: Ops, record: ContainerRecord, sources: dict[str, Path]) -> None:

@@ -125,6 +125,7 @@ async def kill_and_wait(ops: Ops, record: ContainerRecord, *, auto_remove: bool)
         return record
     record = await _mark(ops, record)
     _send(ops, record, signal.SIGKILL)
+    failpoint("kill.signalled")
     record = await _thaw(ops, record)
     try:
         async with asyncio.timeout(KILL_PATIENCE):

@@ -9,6 +9,7 @@ from agent.engine.images.configs import Json
 from agent.engine.images.ops import Ops
 from agent.engine.images.reference import Reference
 from agent.engine.images.store import ImageRecord
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.records import ContainerRecord
 from agent.engine.storage.layers import LayerRef
 
@@ -45,6 +46,7 @@ async def commit(
             container_config=container.config,
         )
         record = await ops.create(made, parent=parent, names=[name.with_default_tag()] if name else [], lease=lease)
+    failpoint("commit.named")
     attributes = container.event_attributes(
         comment=comment, imageID=record.id, imageRef=name.with_default_tag().familiar if name else ""
     )

@@ -7,6 +7,7 @@ import aiohttp
 
 from agent.engine.errors import Invalid, Unavailable
 from agent.engine.images.progress import Meter, Progress, short, step
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.registry.client import Repository
 from agent.engine.storage.content import ContentStore, Ingest
 from agent.engine.storage.layers import BlobRef
@@ -28,6 +29,7 @@ async def fetch(repository: Repository, ref: BlobRef, content: ContentStore, pro
     id_ = short(ref.digest)
     meter = Meter(progress, id_, "Downloading", ref.size)
     with content.ingest() as blob:
+        failpoint("pull.begun")
         for attempt in range(ATTEMPTS):
             resumed = blob.size > 0
             try:
@@ -43,7 +45,9 @@ async def fetch(repository: Repository, ref: BlobRef, content: ContentStore, pro
             blob.restart()
         meter.show(blob.size, last=True)
         progress(step(id_, "Verifying Checksum"))
+        failpoint("pull.received")
         await asyncio.to_thread(blob.commit, ref.digest)
+    failpoint("pull.verified")
     progress(step(id_, "Download complete"))
 
 
@@ -76,6 +80,7 @@ async def _receive(repository: Repository, ref: BlobRef, blob: Ingest, meter: Me
                     await asyncio.to_thread(blob.write, bytes(pending))
                     pending.clear()
                     meter.show(blob.size)
+                    failpoint("pull.half")
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the download of {ref.digest} broke off: {error or type(error).__name__}") from error
         finally:

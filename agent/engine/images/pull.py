@@ -19,6 +19,7 @@ from agent.engine.images.progress import Progress, short, step
 from agent.engine.images.reference import Reference
 from agent.engine.images.store import ImageRecord
 from agent.engine.images.unpack import unpack
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.registry.client import Fetched, Registries, Repository
 from agent.engine.registry.keychain import Credentials
 from agent.engine.storage.content import DOCUMENT_LIMIT, digest_of
@@ -69,6 +70,7 @@ class Puller:
         wanted = manifests.parse_platform(platform)
         async with self._registries.open(name.domain, name.path, auth) as repository:
             found = await _resolve(repository, name, wanted)
+            failpoint("pull.manifest")
             progress({"status": f"Pulling from {name.path}", "id": name.digest or name.tag})
             before = self._ops.store.by_name(name)
             with self._ops.leases.hold() as lease:
@@ -77,6 +79,7 @@ class Puller:
                 kept = await self._ops.content.put(found.body)
                 names = [name.with_digest(found.digest), *([name] if name.tag and not name.digest else [])]
                 record = await self._ops.register(raw, names=names, manifests=(kept,), lease=lease)
+        failpoint("pull.named")
         progress({"status": f"Digest: {found.digest}"})
         fresh = before is None or before.id != record.id
         words = "Downloaded newer image" if fresh else "Image is up to date"
@@ -184,6 +187,7 @@ class Puller:
                 folder = ops.layers.scratch()
                 try:
                     size = await self._unpack(layer, folder, progress)
+                    failpoint("pull.unpacked")
                     await _done(below)
                     await ops.layers.adopt(
                         folder, diff_id=layer.diff_id, parent=layer.parent, size=size, blob=layer.ref
@@ -191,6 +195,7 @@ class Puller:
                 except BaseException:
                     ops.layers.discard(folder)
                     raise
+        failpoint("pull.layer")
         progress(step(short(layer.ref.digest), "Pull complete"))
 
     async def _unpack(self, layer: _Layer, folder: Path, progress: Progress) -> int:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from agent.engine.errors import Conflict, Invalid, NotFound, System
 from agent.engine.kernel import namespaces
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import hostfiles, ipam, live, requests, sandbox
 from agent.engine.networks.endpoint import SHORT_ID, Endpoint, Json, new_id
@@ -44,6 +45,7 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
             end = make_endpoint(ops, one, network, config)
             undo.callback(ops.catalogue.give_back, end)
             one.endpoints[network.name] = end
+        failpoint("start.addressed")
         await ops.workers.run(lambda home: _build(ops, home, one, request, resolv, mode.kind))
         undo.push_async_callback(ops.teardown, one)
         await one.start_relays(ops.workers)
@@ -96,12 +98,16 @@ def _build(
         target = live.target_of(one.endpoints.values())
         if target is not None:
             one.bindings = _bind(ops, one, request.port_requests())
+            failpoint("start.bound")
         namespaces.remove_network(one.path)
         ops.rules.guard(home, one.endpoints.values())
+        failpoint("start.guarded")
         sandbox.build(home, one.path, [ops.wire(end) for end in one.endpoints.values() if end.addresses])
+        failpoint("start.linked")
         wanted = live.all_rules(one.bindings, target)
         ops.rules.publish(home, wanted)
         one.rules = wanted
+        failpoint("start.published")
     except BaseException:
         ops.unbuild(home, one)
         raise

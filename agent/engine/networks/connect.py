@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from agent.engine.errors import Denied, NotFound, System
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import hostfiles, sandbox
 from agent.engine.networks.attach import check_config, make_endpoint
@@ -42,6 +43,7 @@ async def connect(ops: Ops, network: NetworkRecord, container: ContainerRecord, 
         aliases = (*(config.get("Aliases") or ()), container.id[:SHORT_ID])
         config = {**config, "Aliases": list(dict.fromkeys(aliases))}
     await _save(ops, container, {**wanted, network.name: config}, one)
+    failpoint("connect.saved")
     if one is not None:
         ops.tell_endpoint(one.endpoints[network.name], "connect", container.id)
 
@@ -64,6 +66,7 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
         remaining = [other for name, other in one.endpoints.items() if name != network.name]
         try:
             await ops.workers.run(lambda home: _unplug(ops, home, one, end, remaining))
+            failpoint("disconnect.unplugged")
         except (OSError, System):
             if not force:
                 raise
@@ -87,6 +90,7 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
         if end.addresses:
             ops.rules.guard(home, [end])
             sandbox.plug(home, one.path, ops.wire(end), endpoints)
+            failpoint("connect.plugged")
 
     try:
         await ops.workers.run(work)

@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.engine.config import EngineConfig
 from agent.engine.events import EventBus
 from agent.engine.kernel import namespaces
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home, NetWorkers
 from agent.engine.networks import bridge, hostfiles
 from agent.engine.networks.catalogue import Catalogue
@@ -96,7 +97,9 @@ class Ops:
 
         def unmake(home: Home) -> None:
             self.rules.remove_bridge(home, record.bridge)
+            failpoint("network.unruled")
             bridge.remove(record.bridge)
+            failpoint("network.unlinked")
 
         async with self.making:
             await self.workers.run(unmake)
@@ -105,7 +108,9 @@ class Ops:
     def _make(self, home: Home, record: NetworkRecord) -> None:
         plans = self.catalogue.plans(record.id)
         bridge.ensure(record, plans, self.rules.table)
+        failpoint("network.linked")
         self.rules.add_bridge(home, bridge.rules_of(record, plans))
+        failpoint("network.ruled")
 
     def wire(self, end: Endpoint) -> Wire:
         """What the kernel needs to know of an endpoint's link."""

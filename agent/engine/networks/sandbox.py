@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.engine.errors import System
 from agent.engine.kernel import rtnetlink
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import OWN, Home
 from agent.engine.kernel.rtnetlink import Address, Rtnetlink
@@ -56,6 +57,7 @@ def build(home: Home, path: Path, wires: Sequence[Wire]) -> None:
     """
     endpoints = [wire.endpoint for wire in wires]
     with home.fresh(path), _speaking(path) as (inside, descriptor):
+        failpoint("start.namespace")
         sysctl("ipv6/conf/all/disable_ipv6", "0" if gateway(endpoints, 6) else "1")
         if gateway(endpoints, 6):
             sysctl("ipv6/conf/default/accept_ra", "0")

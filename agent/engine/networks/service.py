@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from agent.engine.config import EngineConfig
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import NetWorkers
 from agent.engine.networks import attach, connect, recovery, views
 from agent.engine.networks.catalogue import Catalogue
@@ -111,6 +112,7 @@ class NetworkService:
         """
         record = await self.ops.catalogue.create(request)
         try:
+            failpoint("network.saved")
             await self.ops.ensure_bridge(record)
         except BaseException:
             await self.ops.catalogue.delete(record.id)
@@ -132,6 +134,7 @@ class NetworkService:
             raise Denied(f"error while removing network: network {record.name} id {record.id} has active endpoints")
         await self.ops.remove_bridge(record)
         await self.ops.catalogue.delete(record.id)
+        failpoint("network.forgotten")
         self.ops.tell(record, "destroy")
         return record
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from agent.engine.errors import System
 from agent.engine.kernel import files, pidfd
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import ExecSpec, Launch, Processes, RuntimeRefused, spoken
 
 DEADLINE = 60.0
@@ -155,6 +156,7 @@ class Conmon:
             try:
                 ticks = pidfd.start_ticks(process.pid)
                 self._place(process.pid, container_id)
+                failpoint("start.forked")
                 os.write(start_write, b"0")
                 answer = await asyncio.wait_for(self._answer(sync_read), DEADLINE)
             except BaseException:

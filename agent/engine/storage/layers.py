@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from agent.engine.errors import NotFound
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.files import sync_directory
 from agent.engine.kernel.syscalls import syncfs
 from agent.engine.state.db import Database
@@ -189,3 +190,4 @@ def _place(folder: Path, target: Path, trash: Trash) -> None:
         trash.throw(target)
         folder.rename(target)
         sync_directory(target.parent)
+        failpoint("pull.placed")

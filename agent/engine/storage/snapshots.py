@@ -16,6 +16,7 @@ import stat
 from pathlib import Path
 
 from agent.engine.errors import Invalid, NoSpace, NotFound, System
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.storage import initlayer, overlay
 from agent.engine.storage.changes import Change, changes
 from agent.engine.storage.difftar import write_tar
@@ -159,9 +160,11 @@ class Snapshots:
             await self.unmount(key)
         folder = self.upper(key) if move else await self._copied(key)
         try:
+            failpoint("commit.copied")
             size = await asyncio.to_thread(write_tar, folder, sink)
             self._layers.fresh.add(chain(parent, sink.digest))
             record = await self._layers.adopt(folder, diff_id=sink.digest, parent=parent, size=size)
+            failpoint("commit.layer")
         except BaseException:
             if not move:
                 self._layers.discard(folder)

@@ -1,33 +1,54 @@
-"""What a kind of volume must be able to do. The calls block; the service makes them in threads."""
+"""What a kind of volume must be able to do: keep its data here, or have a plugin keep it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a driver knows of one volume."""
+
+    name: str
+    mountpoint: str = ""
+    """Empty where it is not mounted."""
+    created: str = ""
+    """As the plugin writes it."""
+    status: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Driver(Protocol):
     """Keeps the data of volumes."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
-    def check(self, volume: str, options: Mapping[str, str]) -> None:
-        """Refuse options that cannot be.
+    @property
+    def counts(self) -> bool:
+        """It is told of every container's mount and unmount by the holder's id; else of the first and the last."""
+
+    async def scope(self) -> str:
+        """``local`` or ``global``."""
+
+    async def create(self, volume: str, options: Mapping[str, str]) -> str:
+        """Make the volume; where it lies, if that is known by now. Idempotent.
 
         Raises:
             Invalid: an option is unknown or contradicts another.
         """
 
-    def path(self, volume: str) -> Path:
-        """Where the data is seen, mounted or not."""
+    async def find(self, volume: str) -> Found | None:
+        """The volume, if the driver has it."""
 
-    def create(self, volume: str) -> None:
-        """Make the place; idempotent."""
+    async def list(self) -> list[Found]:
+        """Every volume that the driver has."""
 
-    def remove(self, volume: str) -> None:
+    async def remove(self, volume: str) -> None:
         """Take place and data away; idempotent."""
 
-    def mount(self, volume: str, options: Mapping[str, str]) -> Path:
-        """Make the data visible at ``path``; idempotent."""
+    async def mount(self, volume: str, options: Mapping[str, str], holder: str) -> Path:
+        """Make the data visible, and tell where; idempotent for one holder."""
 
-    def unmount(self, volume: str, options: Mapping[str, str]) -> None:
+    async def unmount(self, volume: str, options: Mapping[str, str], holder: str) -> None:
         """The reverse of ``mount``; idempotent."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent.engine.errors import Conflict, EngineError, NotFound, System
 from agent.engine.events import EventBus
+from agent.engine.kernel.failpoints import failpoint
 from agent.engine.paths import Paths
 from agent.engine.state.locks import Locks
 from agent.engine.state.records import ContainerRecord, VolumeRecord
@@ -112,9 +113,11 @@ class VolumeService:
             kind.check(name, given)
             try:
                 await asyncio.to_thread(kind.create, name)
+                failpoint("volume.made")
             except OSError as error:
                 raise System(f"create {name}: {error}") from error
             record = await self._volumes.save(self._record(name, given, dict(labels or {}), anonymous=unnamed))
+            failpoint("volume.saved")
         self._events.publish("volume", "create", name, {"driver": kind.name})
         return record
 
@@ -132,7 +135,9 @@ class VolumeService:
             if users := self.users(name):
                 raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
             await asyncio.to_thread(self._driver(record.driver).remove, name)
+            failpoint("volume.removed")
             await self._volumes.delete(name)
+            failpoint("volume.forgotten")
         self._events.publish("volume", "destroy", name, {"driver": record.driver})
 
     async def prune(self, matches: Callable[[VolumeRecord], bool]) -> tuple[Sequence[str], int]:

@@ -51,7 +51,7 @@ class RunningEngine:
                  "--netns", str(self.namespace.path), *self.options],
                 cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 90
         while True:
             with contextlib.suppress(OSError):
                 if self.docker.api("GET", "/_ping")[0] == 200:

@@ -1,16 +1,22 @@
-"""Make an image of one layer from a tar: ``docker import``."""
+"""Make an image of one layer from a tar, sent along or behind an address: ``docker import``."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from http import HTTPStatus
 
-from agent.engine.errors import Invalid
+import aiohttp
+from yarl import URL
+
+from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System, Unauthorized, Unavailable
 from agent.engine.images import configs
 from agent.engine.images.configs import Json
 from agent.engine.images.ops import Ops
+from agent.engine.images.progress import Meter, Progress
 from agent.engine.images.reference import Reference
 from agent.engine.images.store import ImageRecord
 from agent.engine.images.unpack import unpack
+from agent.engine.registry.client import Registries, read_whole
 from agent.engine.storage.compression import LONGEST_MAGIC, recognise
 from agent.engine.storage.content import Ingest
 from agent.engine.storage.layers import BlobRef, LayerRecord, chain
@@ -19,6 +25,57 @@ LAYER_TAR = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 _MEDIA_TYPES = {"": LAYER_TAR, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}
+
+
+_REFUSALS: dict[int, type[EngineError]] = {400: Invalid, 401: Unauthorized, 403: Denied, 404: NotFound}
+_BLOCK = 1 << 18
+
+
+async def download(registries: Registries, url: str, progress: Progress) -> AsyncIterator[bytes]:
+    """The bytes behind an address; without a scheme it is http.
+
+    Raises:
+        Invalid, Unauthorized, Denied, NotFound, System: the server's refusal, or none answers.
+    """
+    place = _place(url)
+    async with registries.transport(place.origin()) as transport:
+        try:
+            response = await transport.request("GET", place)
+        except Unavailable as error:
+            raise System(str(error)) from error
+        async with response:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                words = (await read_whole(response, 1 << 16)).decode(errors="replace").strip()
+                message = f"failed to GET {place} with status {response.status} {response.reason}: {words}"
+                raise _REFUSALS.get(response.status, System)(message)
+            progress({"status": f"Downloading from {place}"})
+            meter = Meter(progress, "", "Importing", response.content_length or 0)
+            current = 0
+            try:
+                async for data in response.content.iter_chunked(_BLOCK):
+                    current += len(data)
+                    meter.show(current)
+                    yield data
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise System(f'Get "{place}": {error}') from error
+            meter.show(current, last=True)
+
+
+def _place(url: str) -> URL:
+    """An address that can be asked.
+
+    Raises:
+        Invalid: it is none.
+        System: of another scheme.
+    """
+    try:
+        place = URL(url if "://" in url else f"http://{url}")
+        place.origin()
+    except ValueError as error:
+        raise Invalid(f"parse {url!r}: {error}") from None
+    if place.scheme not in {"http", "https"}:
+        raise System(f'Get "{url}": unsupported protocol scheme "{place.scheme}"')
+    return place
 
 
 async def receive(chunks: AsyncIterable[bytes], blob: Ingest) -> bytes:
@@ -63,7 +120,6 @@ async def import_image(
     name: Reference | None,
     change: Callable[[Json], Json],
     message: str = "",
-    platform_os: str = "linux",
 ) -> ImageRecord:
     """Read a tar, plain or packed, and make it an image.
 

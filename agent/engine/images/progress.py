@@ -47,9 +47,8 @@ class Meter:
             return
         self._drawn = now
         detail = {"current": current, "total": self._total}
-        self._progress(
-            {"status": self._status, "progressDetail": detail, "progress": self._bar(current), "id": self._id}
-        )
+        drawn = {"status": self._status, "progressDetail": detail, "progress": self._bar(current)}
+        self._progress(drawn | ({"id": self._id} if self._id else {}))
 
     def _bar(self, current: int) -> str:
         if self._total <= 0:

@@ -19,6 +19,7 @@ from agent.engine.images.store import Image, ImageRecord, ImageStore
 from agent.engine.images.unpack import Limits
 from agent.engine.registry.client import Registries
 from agent.engine.registry.keychain import Credentials
+from agent.engine.registry.search import search
 from agent.engine.state.db import Database
 from agent.engine.state.locks import Locks
 from agent.engine.state.records import ContainerRecord
@@ -180,6 +181,14 @@ class ImageService:
     async def distribution(self, ref: str, auth: Credentials | None) -> Json:
         """What a registry has under a name, without fetching it: Docker's DistributionInspect."""
         return await self._puller.describe(ref, auth)
+
+    async def search(self, term: str, limit: int, auth: Credentials | None) -> Sequence[Json]:
+        """What a registry finds for a term; see ``registry.search``."""
+        return await search(self._registries, term, limit, auth)
+
+    def download(self, url: str, progress: Progress) -> AsyncIterator[bytes]:
+        """The bytes behind an address, to import; see ``importing.download``."""
+        return importing.download(self._registries, url, progress)
 
     async def push(self, name: str, tag: str, auth: Credentials | None, progress: Progress) -> None:
         """Send one tag, or with an empty tag all tags of the name.

@@ -66,6 +66,10 @@ class Registries:
             address in ipaddress.ip_network(item, strict=False) for item in self._insecure if "/" in item
         )
 
+    def transport(self, base: URL, *, insecure: bool = False) -> Transport:
+        """A way to one address, ``scheme://host:port``; the certificate may be anybody's where it is insecure."""
+        return Transport(base, verify=not insecure, certificates=self._certificates)
+
     @asynccontextmanager
     async def open(
         self, domain: str, path: str, credentials: Credentials | None, actions: str = "pull", also: tuple[str, ...] = ()
@@ -85,7 +89,7 @@ class Registries:
         host = _HUB_HOST if domain == _HUB else domain
         bases = [URL(f"https://{host}"), *([URL(f"http://{host}")] if insecure else [])]
         for base in bases:
-            async with Transport(base, verify=not insecure, certificates=self._certificates) as transport:
+            async with self.transport(base, insecure=insecure) as transport:
                 repository = Repository(transport, path, Authorizer(transport, credentials, scopes))
                 try:
                     await repository.ping()
@@ -159,7 +163,7 @@ class Repository:
         async with await self._request("GET", url, headers=headers) as response:
             if response.status != 200:
                 raise await _refusal(response, str(url))
-            body = await _read(response, MANIFEST_LIMIT)
+            body = await read_whole(response, MANIFEST_LIMIT)
             return Fetched(body, response.headers.get("Content-Type", "").partition(";")[0].strip())
 
     async def has_manifest(self, ref: str) -> str:
@@ -231,7 +235,7 @@ class Repository:
             async with await self._request("GET", url) as response:
                 if response.status != 200:
                     raise await _refusal(response, str(url))
-                body = await _read(response, MANIFEST_LIMIT)
+                body = await read_whole(response, MANIFEST_LIMIT)
                 following = _NEXT.search(response.headers.get("Link", ""))
             try:
                 found += [str(tag) for tag in json.loads(body).get("tags") or []]
@@ -271,7 +275,7 @@ class Repository:
         return await self._transport.request(method, url, headers={**headers, **auth}, data=data)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def read_whole(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """A whole body.
 
     Raises:
@@ -294,7 +298,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
 async def _refusal(response: aiohttp.ClientResponse, what: str) -> EngineError:
     """A registry's error in our words; its code decides, then the status."""
     try:
-        body = await _read(response, 1 << 16)
+        body = await read_whole(response, 1 << 16)
     except EngineError:
         body = b""
     code = ""

@@ -1,5 +1,5 @@
-"""What dockerd has and this engine leaves out: swarm, managed plugins, BuildKit. Told clearly, in the words that clients
-know: as a dockerd outside a swarm, with no plugin installed.
+"""What dockerd has and this engine leaves out: swarm, managed plugins, BuildKit. Told clearly, in the words that
+clients know: as a dockerd outside a swarm, with no plugin installed.
 
 Docker Engine API: Swarm, Node, Service, Task, Secret, Config, Plugin, Session.
 """
@@ -16,7 +16,7 @@ NO_SWARM = (
 NOT_IN_SWARM = "This node is not part of a swarm"
 SWARM_ABSENT = "swarm mode is not part of this engine: join hosts to a Longshore control plane instead"
 PLUGINS_ABSENT = (
-    "managed plugins are not part of this engine: run the volume plugin as a service with a socket in /run/docker/plugins"
+    "managed plugins are not part of this engine: run a plugin as a service, its socket in /run/docker/plugins"
 )
 NO_BUILDKIT = "BuildKit is not part of this engine: build with the classic builder, DOCKER_BUILDKIT=0"
 

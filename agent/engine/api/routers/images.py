@@ -14,10 +14,12 @@ from agent.engine.images.listing import ALLOWED, boolean
 from agent.engine.images.merging import merge
 from agent.engine.images.store import Image
 from agent.engine.registry.keychain import Credentials
+from agent.engine.registry.search import DEFAULT_LIMIT
 from agent.engine.state.records import ContainerRecord
 
 Json = dict[str, Any]
 PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
+SEARCH_FILTERS = frozenset({"is-automated", "is-official", "stars"})
 _FILTER_SINCE = (1, 41)
 
 
@@ -36,6 +38,8 @@ class Backend(Protocol):
     async def pull_all_tags(
         self, name: str, platform: str, auth: Credentials | None, progress: Callable[[Json], None]
     ) -> None: ...
+    async def search(self, term: str, limit: int, auth: Credentials | None) -> Sequence[Json]: ...
+    def download(self, url: str, progress: Callable[[Json], None]) -> AsyncIterator[bytes]: ...
     async def push(self, name: str, tag: str, auth: Credentials | None, progress: Callable[[Json], None]) -> None: ...
     async def import_image(
         self, chunks: AsyncIterable[bytes], *, name: str, tag: str, change: Callable[[Json], Json], message: str = ""
@@ -93,7 +97,13 @@ class _Handlers:
         return reply(self._backend.rows(images, request["version"], shared=shared))
 
     async def search(self, request: web.Request) -> web.Response:
-        raise System("search is not supported: ask the registry's own page, and pull by name")
+        given = params.filters(request, allowed=SEARCH_FILTERS)
+        stars = max((_stars(value) for value in given.get("stars", [])), default=0)
+        automated, official = boolean(given, "is-automated"), boolean(given, "is-official")
+        limit = params.integer(request, "limit", parser="Atoi") or DEFAULT_LIMIT
+        auth = Credentials.of(params.registry_auth(request))
+        found = [] if automated else await self._backend.search(request.query.get("term", ""), limit, auth)
+        return reply([row for row in found if row["star_count"] >= stars and official in (None, row["is_official"])])
 
     async def inspect(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -111,16 +121,15 @@ class _Handlers:
         query = request.query
         if query.get("fromImage") or not query.get("fromSrc"):
             return await self._pull(request, query.get("fromImage", ""), query.get("tag", ""))
-        if query["fromSrc"] != "-":
-            raise Invalid("import from an address is not supported: download the archive and send it with fromSrc=-")
+        source = query["fromSrc"]
 
         async def work(report: progress.Progress) -> None:
             image = await self._backend.import_image(
-                request.content.iter_any(),
+                request.content.iter_any() if source == "-" else self._backend.download(source, report),
                 name=query.get("repo", ""),
                 tag=query.get("tag", ""),
                 change=lambda base: apply_changes(base, query.getall("changes", [])),
-                message=query.get("message", ""),
+                message=query.get("message") or f"Imported from {source}",
             )
             report({"status": image.id})
 
@@ -206,6 +215,13 @@ class _Handlers:
             if pausing:
                 await self._containers.unpause(record.id)
         return reply({"Id": image.id}, status=201)
+
+
+def _stars(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise Invalid(f"Invalid filter 'stars={value}'") from None
 
 
 def _as_system(work: Callable[[progress.Progress], Any]) -> Callable[[progress.Progress], Any]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from agent.engine.api import params, versions
 from agent.engine.api.answers import line, reply, stream
 from agent.engine.api.times import nanoseconds
-from agent.engine.errors import Invalid
+from agent.engine.errors import Invalid, System, Unavailable
 from agent.engine.events import EventBus, Lagging
 
 EVENT_FILTERS = frozenset(
@@ -78,7 +78,11 @@ class _Handlers:
         return reply(await self._backend.disk_usage(kinds, request["version"]))
 
     async def auth(self, request: web.Request) -> web.StreamResponse:
-        status = await self._backend.login(await params.json_body(request))
+        try:
+            status = await self._backend.login(await params.json_body(request))
+        except Unavailable as error:
+            # the registry's trouble, not the engine's: dockerd says 500
+            raise System(str(error)) from error
         return reply({"Status": status, "IdentityToken": ""})
 
     async def events(self, request: web.Request) -> web.StreamResponse:

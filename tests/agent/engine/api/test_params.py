@@ -107,6 +107,5 @@ def test_registry_auth() -> None:
     value = base64.urlsafe_b64encode(json.dumps({"username": "ü?>"}).encode()).decode()
     assert params.registry_auth(_request(headers={"X-Registry-Auth": value.rstrip("=")})) == {"username": "ü?>"}
     assert params.registry_auth(_request()) == {}
-    assert params.registry_auth(_request(headers={"X-Registry-Auth": "!"}, version=(1, 41))) == {}
-    with pytest.raises(Invalid, match="X-Registry-Auth"):
-        params.registry_auth(_request(headers={"X-Registry-Auth": "bm8"}))
+    for unreadable in ("!", "bm8"):
+        assert params.registry_auth(_request(headers={"X-Registry-Auth": unreadable})) == {}

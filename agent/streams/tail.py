@@ -1,30 +1,67 @@
 """Where a wanted part of a log begins, found without reading it: a tail of 10, or the last minute, of a 10 GB file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 BLOCK = 64 * 1024
 
-_ENDS = (b" stdout F ", b" stderr F ")
 _STAMP = 35
+_ENDS = b" F "
 
 
-def start(read_at: Callable[[int, int], bytes], size: int, lines: int) -> tuple[int, int]:
-    """The offset at which the last ``lines`` lines begin.
+class Start(NamedTuple):
+    """Where the wanted lines begin."""
 
-    A line is a run of P records closed by an F record, and counts once; a last line without its F counts too.
+    offset: int
+    missing: int = 0
+    """How many lines are not in this file, to be found in an older one."""
+    skip: int = 0
+    """Lines of the other stream that end behind the offset and are not wanted, counted by their ends."""
+
+
+def start(read_at: Callable[[int, int], bytes], size: int, lines: int) -> Start:
+    """The place at which the last ``lines`` lines begin.
+
+    A line is a run of a stream's P records closed by its F record, and counts once; a last line without its F counts
+    too. The two streams' records may lie between each other.
 
     Args:
         read_at: offset and length → bytes of the file.
         size: how much of the file counts; it may be growing.
         lines: how many are wanted.
-
-    Returns:
-        The offset, and how many lines are still missing, to be found in an older file.
     """
     if lines <= 0 or size <= 0:
-        return size, max(lines, 0)
-    at, tail, found, edge = size, b"", 0, size
-    last = True
+        return Start(size, max(lines, 0))
+    # The first record known of each stream's oldest wanted line, while that line's beginning is looked for.
+    edges: dict[bytes, int] = {}
+    seen: set[bytes] = set()
+    unwanted: list[int] = []
+    found, edge, limit = 0, size, 0
+    for offset, record in _backwards(read_at, size):
+        if unwanted and offset < limit:
+            break
+        stream, ends = record[_STAMP : _STAMP + 7], record[_STAMP + 7 : _STAMP + 10] == _ENDS
+        if ends or stream not in seen:
+            seen.add(stream)
+            if found < lines:
+                found += 1
+                edges[stream] = edge = offset
+                continue
+            # One too many, so what is wanted of this stream is whole; the other's line may have begun before.
+            edges.pop(stream, None)
+            if not edges:
+                break
+            limit = limit if unwanted else offset - BLOCK
+            unwanted += [offset] * ends
+        elif stream in edges:
+            edges[stream] = edge = offset
+            limit = offset - BLOCK
+    return Start(edge if found == lines else 0, lines - found, sum(offset >= edge for offset in unwanted))
+
+
+def _backwards(read_at: Callable[[int, int], bytes], size: int) -> Iterator[tuple[int, bytes]]:
+    """Offset and bytes of each record, the last one first."""
+    at, tail = size, b""
     while at > 0:
         begin = max(0, at - BLOCK)
         data = read_at(begin, at - begin) + tail
@@ -37,13 +74,7 @@ def start(read_at: Callable[[int, int], bytes], size: int, lines: int) -> tuple[
         tail, offset = data[:first], begin + len(data)
         for record in reversed(_split(data[first:])):
             offset -= len(record)
-            if record[_STAMP : _STAMP + 10] in _ENDS or last:
-                if found == lines:
-                    return edge, 0
-                found += 1
-            last = False
-            edge = offset
-    return 0, lines - found
+            yield offset, record
 
 
 def since(read_at: Callable[[int, int], bytes], size: int, stamp: bytes) -> int:

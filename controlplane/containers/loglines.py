@@ -1,6 +1,7 @@
 """Log lines out of the engine's bytes: frames of two streams, or one raw stream for a terminal. Pure.
 
-Docker Engine API: ContainerLogs; the frames are those of ContainerAttach, "Stream format".
+Docker Engine API: ContainerLogs; the frames are those of ContainerAttach, "Stream format". The log is asked for with
+timestamps: a line longer than an engine's buffer of 16 KiB comes in frames that each begin with the line's time.
 """
 
 import json
@@ -55,7 +56,8 @@ class LogLines:
 
     def _lines(self, stream: int, payload: bytes) -> Iterator[tuple[str, bytes]]:
         rest = self._open.setdefault(stream, bytearray())
-        rest += payload
+        # a further frame of the same line: its time is not part of the line
+        rest += payload.partition(b" ")[2] if rest and not self._tty else payload
         *whole, last = bytes(rest).split(b"\n")
         self._open[stream] = bytearray(last)
         for line in whole:

@@ -79,16 +79,22 @@ class LogFiles:
         if self._open(0):
             os.lseek(self._descriptor, 0, os.SEEK_END)
 
-    def seek_tail(self, lines: int) -> None:
-        """Begin with the last lines, in older files if the newest has too few."""
+    def seek_tail(self, lines: int) -> int:
+        """Begin with the last lines, in older files if the newest has too few.
+
+        Returns:
+            How many lines that end behind that place are not among them.
+        """
         number, oldest = 0, self._oldest()
         while self._open(number):
             size = os.fstat(self._descriptor).st_size
-            offset, lines = tail.start(lambda at, length: os.pread(self._descriptor, length, at), size, lines)
+            found = tail.start(lambda at, length: os.pread(self._descriptor, length, at), size, lines)
+            lines = found.missing
             if lines == 0 or number >= oldest:
-                os.lseek(self._descriptor, offset, os.SEEK_SET)
-                return
+                os.lseek(self._descriptor, found.offset, os.SEEK_SET)
+                return found.skip
             number += 1
+        return 0
 
     def seek_since(self, nanoseconds: int) -> None:
         """Begin shortly before the first record of that time, in the oldest file that has one."""
@@ -193,14 +199,17 @@ class Logs:
             ended: done once nothing more can come.
         """
         files = LogFiles(Path(record.log_path))
+        render = renderer(record, options)
         try:
             if options.tail >= 0:
-                files.seek_tail(options.tail)
+                render.skip(files.seek_tail(options.tail))
             elif options.since:
                 files.seek_since(options.since)
             limit = None if options.follow and ended is not None else files.size()
             follow = ended if options.follow else None
-            async for data in self.pump(files, renderer(record, options), follow, limit):
+            async for data in self.pump(files, render, follow, limit):
+                yield data
+            if data := render.end():
                 yield data
         finally:
             files.close()

@@ -45,10 +45,11 @@ def test_streams_apart(out: bool, err: bool, text: bytes) -> None:
 
 
 def test_a_line_has_one_time_however_many_records() -> None:
-    text = ctrlog.Renderer(framed=False, stderr=False, timestamps=True).feed(LOG)
+    renderer = ctrlog.Renderer(framed=False, stderr=False, timestamps=True)
+    text = renderer.feed(LOG) + renderer.end()
     assert text.split(b"\n") == [
         b"2026-01-02T03:04:05.000000000Z one",
-        b"2026-01-02T03:04:07.000000000Z two",
+        b"2026-01-02T03:04:08.000000000Z two",
         b"2026-01-02T03:04:09.000000000Z end",
     ]
 
@@ -95,7 +96,23 @@ def test_any_bytes_in_blocks_of_any_size(
 ) -> None:
     log = _log(*given_records)
     renderer = ctrlog.Renderer(framed=True, since=1 if slow else 0)
-    data = b"".join(renderer.feed(log[at : at + step]) for at in range(0, len(log), step))
-    number = {"stdout": 1, "stderr": 2}
-    expected = [(number[s], text + (b"\n" if tag == "F" else b"")) for _, s, tag, text in given_records]
-    assert _frames(data) == expected
+    data = b"".join(renderer.feed(log[at : at + step]) for at in range(0, len(log), step)) + renderer.end()
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        expected = b"".join(text + b"\n" * (tag == "F") for _, s, tag, text in given_records if s == name)
+        assert b"".join(text for stream, text in _frames(data) if stream == number) == expected
+
+
+def test_a_long_line_comes_in_pieces_with_the_first_ones_time() -> None:
+    parts = [(5, "stdout", "P", b"x" * 8192), (6, "stdout", "P", b"x" * 8192), (7, "stdout", "F", b"end")]
+    renderer = ctrlog.Renderer(timestamps=True)
+    time = b"2026-01-02T03:04:06.000000000Z "
+    assert _frames(renderer.feed(_log(*parts))) == [(1, time + b"x" * 16384), (1, time + b"end\n")]
+    assert _frames(ctrlog.Renderer().feed(_log(*parts)))[0] == (1, b"x" * 8192)
+
+
+def test_what_is_no_log_is_not_kept() -> None:
+    renderer = ctrlog.Renderer(framed=False)
+    for _ in range(100):
+        assert renderer.feed(b"\0" * 65536) == b""
+    assert len(renderer._rest) <= ctrlog.LONGEST + 65536
+    assert renderer.feed(b"\n" + LOG) == b"one\nbad\ntwo\nend"

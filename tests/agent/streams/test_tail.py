@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.streams import tail
+from agent.streams import ctrlog, stdcopy, tail
 
 T = b"2026-01-02T03:04:05.000000000+00:00"
 
@@ -14,7 +14,7 @@ def _records(*lines: tuple[bytes, bytes]) -> bytes:
 
 
 def _start(data: bytes, lines: int) -> tuple[bytes, int]:
-    at, missing = tail.start(lambda offset, length: data[offset : offset + length], len(data), lines)
+    at, missing, _ = tail.start(lambda offset, length: data[offset : offset + length], len(data), lines)
     return data[at:], missing
 
 
@@ -66,7 +66,7 @@ def test_a_big_file_is_not_read() -> None:
         whole = line * (length // 128 + 2)
         return whole[offset % 128 : offset % 128 + length]
 
-    assert tail.start(read_at, size, 10) == (size - 1280, 0)
+    assert tail.start(read_at, size, 10) == (size - 1280, 0, 0)
     assert sum(read) <= tail.BLOCK
 
 
@@ -98,3 +98,31 @@ def test_since_never_skips_a_wanted_record_and_skips_most_others(count: int, wan
     assert at <= expected
     if block >= 1000:
         assert expected - at <= block * 2
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.sampled_from("PF"), st.integers(0, 9)), max_size=40),
+    st.integers(1, 12),
+)
+def test_lines_of_two_streams_are_counted_and_whole(records: list[tuple[str, str, int]], wanted: int) -> None:
+    number = {"stdout": 1, "stderr": 2}
+    data = b"".join(b"%s %s %s %d\n" % (T, stream.encode(), tag.encode(), text) for stream, tag, text in records)
+    lines, open_lines = [], dict[str, str]()
+    for stream, tag, text in records:
+        line = open_lines.pop(stream, "") + str(text)
+        if tag == "F":
+            lines.append((number[stream], line.encode() + b"\n"))
+        else:
+            open_lines[stream] = line
+    at, missing, skip = tail.start(lambda offset, length: data[offset : offset + length], len(data), wanted)
+    renderer = ctrlog.Renderer(timestamps=True, skip=skip)
+    sent = renderer.feed(data[at:]) + renderer.end()
+    came = [(stream, text.partition(b" ")[2]) for stream, text in stdcopy.Reader().feed(sent)]
+    unfinished = {(number[stream], line.encode()) for stream, line in open_lines.items()}
+    closed = [line for line in came if line[1].endswith(b"\n")]
+    assert closed == lines[len(lines) - len(closed) :]
+    assert {line for line in came if not line[1].endswith(b"\n")} <= unfinished
+    assert wanted - len(open_lines) <= len(closed) + missing or missing == 0
+    assert len(closed) <= wanted
+    if not open_lines:
+        assert len(closed) == min(wanted, len(lines))

@@ -17,7 +17,7 @@ def frame(stream: int, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 1000])
 def test_lines_however_the_bytes_were_split(size: int) -> None:
-    raw = frame(1, b"T one\nT tw") + frame(2, b"T err\n") + frame(1, b"o\nT last")
+    raw = frame(1, b"T one\nT tw") + frame(2, b"T err\n") + frame(1, b"T o\nT last")
     lines, found = LogLines(tty=False), []
     for at in range(0, len(raw), size):
         found += list(lines.feed(raw[at : at + size]))

@@ -54,6 +54,8 @@ class EngineConfig:
     """Files of a layer or archive at most."""
     disk_floor: int = 5
     """Percent of the data root's disk that unpacking leaves free: a full disk harms every container."""
+    plugin_directories: tuple[Path, ...] = tuple(Path(one, "docker/plugins") for one in ("/run", "/etc", "/usr/lib"))
+    """Where volume plugins' sockets, and files that name their addresses, are looked for. Docker's directories."""
     labels: tuple[str, ...] = ()
     """``key=value`` shown by ``docker info``."""
     debug: bool = False

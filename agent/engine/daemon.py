@@ -60,6 +60,7 @@ from agent.engine.state.db import Database
 from agent.engine.state.journal import Journal
 from agent.engine.state.locks import Locks
 from agent.engine.state.repository import Containers, Networks, Volumes
+from agent.engine.volumes.discovery import Places
 from agent.engine.volumes.service import VolumeService
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,11 @@ class Engine:
             locks=self.locks,
         )
         self.volumes = VolumeService(
-            paths=self.paths, volumes=Volumes(self.database), containers=self.records, events=self.events
+            paths=self.paths,
+            volumes=Volumes(self.database),
+            containers=self.records,
+            events=self.events,
+            places=Places(config.plugin_directories),
         )
         self.ops = Ops(
             config=config,
@@ -260,6 +265,7 @@ class Engine:
         await self.access.close()
         await self.exits.close()
         await self.networks.close()
+        await self.volumes.close()
         self.snapshots.close()
         self.database.close()
         with contextlib.suppress(FileNotFoundError):
@@ -340,6 +346,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     parser.add_argument("--layer-bytes", type=int, default=20 << 30, help="unpacked size of a layer at most")
     parser.add_argument("--layer-entries", type=int, default=1_000_000, help="files of a layer at most")
     parser.add_argument("--disk-floor", type=int, default=5, help="percent of the disk that unpacking leaves free")
+    parser.add_argument("--plugin-directory", action="append", type=Path, help="of volume plugins (default: Docker's)")
     parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
     parser.add_argument("--debug", action="store_true", help="log more")
     options = parser.parse_args(argv)
@@ -359,6 +366,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         layer_entries=options.layer_entries,
         disk_floor=options.disk_floor,
         labels=tuple(options.label),
+        plugin_directories=tuple(options.plugin_directory or EngineConfig.plugin_directories),
         debug=options.debug,
     )
 

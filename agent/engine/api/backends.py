@@ -226,6 +226,7 @@ class SystemViews:
             now=rfc3339nano(time.time_ns()),
             forwarding=machine.forwards(),
             debug=False,
+            volume_drivers=self._s.volumes.drivers.names,
         )
         return system.info(self._facts, counts, version)
 
@@ -237,14 +238,16 @@ class SystemViews:
             layers=used.layers_size,
             images=used.images,
             containers=rows,
-            volumes=[await self._volume(record.name) for record in self._s.volumes.list()] if "volume" in kinds else [],
+            volumes=[await self._volume(record.name, version) for record in self._s.volumes.list()]
+            if "volume" in kinds
+            else [],
             kinds=kinds,
         )
 
-    async def _volume(self, name: str) -> Json:
+    async def _volume(self, name: str, version: tuple[int, int]) -> Json:
         size = await self._s.volumes.usage(name)
         users = len(self._s.volumes.users(name))
-        return volume_row(self._s.volumes.get(name)) | {"UsageData": {"RefCount": users, "Size": size}}
+        return volume_row(self._s.volumes.get(name), version) | {"UsageData": {"RefCount": users, "Size": size}}
 
     async def login(self, credentials: Mapping[str, Any]) -> str:
         """``POST /auth``."""

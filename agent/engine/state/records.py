@@ -103,9 +103,21 @@ class NetworkState(msgspec.Struct, frozen=True):
     """Network name → EndpointSettings as in inspect."""
     ports: dict[str, list[dict[str, str]] | None] = {}
     """``80/tcp`` → bindings."""
+    ifnames: dict[str, str] = {}
+    """Network name → the link's name inside."""
     hosts_path: str = ""
     resolv_path: str = ""
     hostname_path: str = ""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A legacy ``--link``: another container by a name of our own, on the default network."""
+
+    target: str
+    """The other container's id."""
+    name: str
+    """Its name when the link was made: said of it once it is gone."""
+    alias: str
 
 
 class ContainerRecord(msgspec.Struct, frozen=True):
@@ -142,6 +154,7 @@ class ContainerRecord(msgspec.Struct, frozen=True):
     platform: str = "linux"
     managed: bool = False
     """Made by the builder: hidden from lists."""
+    links: tuple[Link, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -154,6 +167,11 @@ class ContainerRecord(msgspec.Struct, frozen=True):
     @property
     def network_mode(self) -> str:
         return self.host_config.get("NetworkMode") or "default"
+
+    @property
+    def runtime(self) -> str:
+        """Name of the OCI runtime; empty: the engine's default."""
+        return self.host_config.get("Runtime") or ""
 
     @property
     def auto_remove(self) -> bool:
@@ -181,6 +199,8 @@ class VolumeRecord(msgspec.Struct, frozen=True):
     anonymous: bool = False
     copied_up: bool = False
     """Has been filled from an image, or found not empty."""
+    holders: tuple[str, ...] = ()
+    """Containers for which a plugin was asked to mount it, and has not confirmed that it is unmounted."""
 
     @property
     def id(self) -> str:
@@ -195,6 +215,7 @@ class NetworkRecord(msgspec.Struct, frozen=True):
     created_ns: int
     driver: str
     scope: str = "local"
+    enable_ipv4: bool = True
     enable_ipv6: bool = False
     ipam: Json = {}
     internal: bool = False

@@ -1,6 +1,6 @@
 """What a kind of volume must be able to do: keep its data here, or have a plugin keep it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,7 +41,7 @@ class Driver(Protocol):
     async def find(self, volume: str) -> Found | None:
         """The volume, if the driver has it."""
 
-    async def list(self) -> list[Found]:
+    async def list(self) -> Sequence[Found]:
         """Every volume that the driver has."""
 
     async def remove(self, volume: str) -> None:

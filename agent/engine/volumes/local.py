@@ -1,60 +1,43 @@
 """Volumes in a directory of this host, or mounted there by the options ``type``, ``device`` and ``o``, as mount(8)."""
 
+import asyncio
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.engine.errors import Invalid, System
-from agent.engine.kernel import mounts, syscalls
+from agent.engine.kernel import mounts, quota, syscalls
+from agent.engine.volumes import options as given
+from agent.engine.volumes.driver import Found
 
 DATA = "_data"
-OPTIONS = frozenset({"type", "device", "o", "size"})
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-_FLAGS = {
-    "bind": syscalls.MS_BIND,
-    "rbind": syscalls.MS_BIND | syscalls.MS_REC,
-    "ro": syscalls.MS_RDONLY,
-    "nosuid": syscalls.MS_NOSUID,
-    "nodev": syscalls.MS_NODEV,
-    "noexec": syscalls.MS_NOEXEC,
-}
-_NO_FLAGS = frozenset({"rw", "suid", "dev", "exec", "defaults"})
 
 
 def check_name(name: str) -> None:
-    """Docker's rule for names; it also keeps them from being paths.
+    """Docker's rule for names of local volumes; it also keeps them from being paths.
 
     Raises:
         Invalid: the name breaks it.
     """
     if len(name) == 1:
-        raise Invalid(f"create {name}: volume name is too short, names should be at least two alphanumeric characters")
+        raise Invalid("volume name is too short, names should be at least two alphanumeric characters")
     if NAME.fullmatch(name) is None or len(name) > 255:
         raise Invalid(
-            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+            f'"{name}" includes invalid characters for a local volume name, only '
             '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
         )
-
-
-def mount_arguments(options: Mapping[str, str]) -> tuple[str, str, int, str]:
-    """Device, type, flags and data for mount(2)."""
-    flags = 0
-    data = []
-    for word in filter(None, options.get("o", "").split(",")):
-        if word in _FLAGS:
-            flags |= _FLAGS[word]
-        elif word not in _NO_FLAGS:
-            data.append(word)
-    return options.get("device", ""), options.get("type", ""), flags, ",".join(data)
 
 
 class LocalDriver:
     """Directories below one root."""
 
     name = "local"
+    counts = False
 
     def __init__(self, root: Path, discarded: Path) -> None:
         """
@@ -64,33 +47,63 @@ class LocalDriver:
         """
         self._root = root
         self._discarded = discarded
-
-    def check(self, volume: str, options: Mapping[str, str]) -> None:
-        for key in sorted(options):
-            if key not in OPTIONS:
-                raise Invalid(f'create {volume}: invalid option: "{key}"')
-        device, kind, flags, _ = mount_arguments(options)
-        bind = bool(flags & syscalls.MS_BIND)
-        for missing in ("device",) * (not device) + ("type",) * (not kind and not bind):
-            if options:
-                raise Invalid(f'create {volume}: missing required option: "{missing}"')
-        if bind and not Path(device).is_absolute():
-            raise Invalid(f"create {volume}: a bind needs an absolute device, not {device!r}")
+        self._quota: bool | None = None
 
     def path(self, volume: str) -> Path:
+        """Where the data is seen, mounted or not."""
         return self._root / volume / DATA
 
-    def volumes(self) -> list[str]:
-        """Names of the directories that are there."""
-        return sorted(one.name for one in self._root.iterdir() if (one / DATA).is_dir() and NAME.fullmatch(one.name))
+    async def scope(self) -> str:
+        return "local"
 
-    def create(self, volume: str) -> None:
+    async def find(self, volume: str) -> Found | None:
+        path = self.path(volume)
+        return Found(volume, str(path)) if NAME.fullmatch(volume) and path.is_dir() else None
+
+    async def list(self) -> Sequence[Found]:
+        names = sorted(one.name for one in self._root.iterdir() if (one / DATA).is_dir() and NAME.fullmatch(one.name))
+        return [Found(name, str(self.path(name))) for name in names]
+
+    async def create(self, volume: str, options: Mapping[str, str]) -> str:
+        check_name(volume)
+        return await asyncio.to_thread(self._create, volume, options)
+
+    async def remove(self, volume: str) -> None:
+        await asyncio.to_thread(self._remove, volume)
+
+    async def mount(self, volume: str, options: Mapping[str, str], holder: str) -> Path:
+        del holder
+        path = self.path(volume)
+        if given.needs_mount(options):
+            await asyncio.to_thread(self._mount, path, options)
+        return path
+
+    async def unmount(self, volume: str, options: Mapping[str, str], holder: str) -> None:
+        del holder
+        if given.needs_mount(options):
+            await asyncio.to_thread(mounts.unmount, self.path(volume), lazy=True)
+
+    def _create(self, volume: str, options: Mapping[str, str]) -> str:
+        given.check(options, quota="size" in options and self._has_quota())
         path = self.path(volume)
         path.parent.mkdir(mode=0o701, exist_ok=True)
         path.mkdir(mode=0o755, exist_ok=True)
+        if limit := given.size(options):
+            try:
+                quota.limit(path, limit)
+            except OSError as error:
+                path.rmdir()
+                path.parent.rmdir()
+                raise System(f"failed to set size limit for volume {volume}: {error}") from error
+        return str(path)
 
-    def remove(self, volume: str) -> None:
-        self.unmount(volume, {"type": "any"})
+    def _has_quota(self) -> bool:
+        if self._quota is None:
+            self._quota = quota.works(self._root)
+        return self._quota
+
+    def _remove(self, volume: str) -> None:
+        mounts.unmount(self.path(volume), lazy=True)
         place = self._root / volume
         gone = self._discarded / f"volume-{secrets.token_hex(8)}"
         try:
@@ -99,17 +112,23 @@ class LocalDriver:
             return
         shutil.rmtree(gone, ignore_errors=True)
 
-    def mount(self, volume: str, options: Mapping[str, str]) -> Path:
-        path = self.path(volume)
-        if options and not mounts.is_mounted(path):
-            device, kind, flags, data = mount_arguments(options)
+    @staticmethod
+    def _mount(path: Path, options: Mapping[str, str]) -> None:
+        if mounts.is_mounted(path):
+            return
+        mounting = given.resolved(given.parse(options), socket.gethostbyname)
+        kind = mounting.kind if mounting.kind not in {"", "none"} else None
+        try:
+            syscalls.mount(mounting.device or kind, path, kind, mounting.flags, mounting.data or None)
             try:
-                syscalls.mount(device or kind, path, kind if kind != "none" else None, flags, data or None)
-            except OSError as error:
-                reason = os.strerror(error.errno or 0)
-                raise System(f"failed to mount local volume: mount {device}:{path}, type {kind}: {reason}") from error
-        return path
-
-    def unmount(self, volume: str, options: Mapping[str, str]) -> None:
-        if options:
-            mounts.unmount(self.path(volume), lazy=True)
+                if mounting.bind and mounting.flags & syscalls.MS_RDONLY:
+                    # The kernel takes a bind's other flags in a second step only.
+                    syscalls.mount(None, path, None, mounting.flags | syscalls.MS_REMOUNT)
+                if mounting.propagation:
+                    syscalls.mount(None, path, None, mounting.propagation)
+            except OSError:
+                mounts.unmount(path, lazy=True)
+                raise
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise System(f"failed to mount local volume: {mounting.words(path, reason)}") from error

@@ -1,16 +1,18 @@
 """Volumes for whoever runs containers: create, find, remove; hold one while a container runs.
 
-Which containers name a volume is read from their records, so that it cannot be forgotten; which of them run, and so
-need it mounted, is counted in memory and rebuilt by ``recover``.
+Which containers name a volume is read from their records, so that it cannot be forgotten; who of them runs, and so
+needs it mounted, is ``holding``'s. A volume that only a plugin knows gets its record when somebody first names it.
 """
 
 import asyncio
-import logging
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from agent.engine.errors import Conflict, EngineError, NotFound, System
 from agent.engine.events import EventBus
@@ -19,42 +21,48 @@ from agent.engine.paths import Paths
 from agent.engine.state.locks import Locks
 from agent.engine.state.records import ContainerRecord, VolumeRecord
 from agent.engine.state.repository import Containers, Volumes
+from agent.engine.storage.faults import kernel_errors
 from agent.engine.volumes import copyup
-from agent.engine.volumes.driver import Driver
-from agent.engine.volumes.local import LocalDriver, check_name
+from agent.engine.volumes.discovery import Places
+from agent.engine.volumes.driver import Driver, Found
+from agent.engine.volumes.drivers import Drivers
+from agent.engine.volumes.holding import Holding
+from agent.engine.volumes.local import LocalDriver
 
-log = logging.getLogger(__name__)
+NOWHERE = Places()
 
 
 class VolumeService:
     """All volumes of one engine."""
 
-    def __init__(self, *, paths: Paths, volumes: Volumes, containers: Containers, events: EventBus) -> None:
+    def __init__(
+        self, *, paths: Paths, volumes: Volumes, containers: Containers, events: EventBus, places: Places = NOWHERE
+    ) -> None:
         self._volumes = volumes
         self._containers = containers
         self._events = events
-        self._local = LocalDriver(paths.volumes, paths.tmp)
-        self._drivers: dict[str, Driver] = {self._local.name: self._local}
-        self._mounted: dict[str, set[str]] = {}
         self._locks = Locks()
+        self.drivers = Drivers(LocalDriver(paths.volumes, paths.tmp), places)
+        self._holding = Holding(volumes, self.drivers, events, self._locks)
+        self.acquire, self.release = self._holding.acquire, self._holding.release
 
     async def recover(self, running: Sequence[ContainerRecord]) -> None:
         """Count who runs, finish removals that a crash cut short, adopt data directories that have no record."""
-        for record in running:
-            for mount in record.mounts:
-                if mount.type == "volume":
-                    self._mounted.setdefault(mount.name, set()).add(record.id)
-        found = set(await asyncio.to_thread(self._local.volumes))
+        local = self.drivers.local
+        found = {one.name for one in await local.list()}
         for volume in self._volumes.all():
-            if volume.driver == self._local.name and volume.name not in found:
+            if volume.driver == local.name and volume.name not in found:
                 await self._volumes.delete(volume.id)
-            elif volume.name not in self._mounted:
-                await asyncio.to_thread(self._driver(volume.driver).unmount, volume.name, volume.options)
+        await self._holding.recover(running)
         for name in sorted(found - {volume.name for volume in self._volumes}):
-            await self._volumes.save(self._record(name, {}, {}, anonymous=False))
+            await self._volumes.save(_record(name, local.name, str(local.path(name))))
+
+    async def close(self) -> None:
+        """End what still waits for a plugin."""
+        await self._holding.close()
 
     def get(self, name: str) -> VolumeRecord:
-        """The volume of this name.
+        """The volume of this name, as the records have it.
 
         Raises:
             NotFound: ``get NAME: no such volume``.
@@ -64,9 +72,45 @@ class VolumeService:
             raise NotFound(f"get {name}: no such volume")
         return record
 
-    def list(self) -> list[VolumeRecord]:
-        """Every volume, by name."""
+    def list(self) -> Sequence[VolumeRecord]:
+        """Every volume that has a record, by name."""
         return sorted(self._volumes.all(), key=lambda volume: volume.name)
+
+    async def everything(self) -> tuple[Sequence[VolumeRecord], Sequence[str]]:
+        """Every volume, also those that only a plugin knows, and a warning for each plugin that does not answer."""
+        found, warnings = await self.drivers.lists()
+        records = {record.name: record for record in self._volumes}
+        for driver, volumes in found.items():
+            for one in volumes:
+                known = records.get(one.name)
+                if known is None:
+                    records[one.name] = _record(one.name, driver, one.mountpoint, created_ns=0)
+                elif known.driver == driver and one.mountpoint:
+                    records[one.name] = msgspec.structs.replace(known, mountpoint=one.mountpoint)
+        return sorted(records.values(), key=lambda volume: volume.name), warnings
+
+    async def inspect(self, name: str) -> tuple[VolumeRecord, Found]:
+        """The volume of this name and what its driver says of it now.
+
+        Raises:
+            NotFound: there is none.
+            System, Unavailable: its plugin does not answer.
+        """
+        record = self._volumes.find(name)
+        if record is None:
+            held = await self.drivers.holding(name) if name else None
+            if held is None:
+                raise NotFound(f"get {name}: no such volume")
+            driver, found = held
+            return _record(name, driver.name, found.mountpoint, created_ns=0, scope=await driver.scope()), found
+        if record.driver == self.drivers.local.name:
+            return record, Found(name, record.mountpoint)
+        now = await self._look(record, "get")
+        if now is None:
+            if not self.users(name):
+                await self._forget(record)
+            raise NotFound(f"get {name}: no such volume")
+        return msgspec.structs.replace(record, mountpoint=now.mountpoint or record.mountpoint), now
 
     def users(self, name: str) -> Sequence[str]:
         """Ids of the containers that name it, whether or not they run."""
@@ -95,48 +139,100 @@ class VolumeService:
             NotFound: no such driver.
             Conflict: the name is another driver's.
         """
-        given = dict(options or {})
-        if name:
-            check_name(name)
         unnamed = not name if anonymous is None else anonymous
+        driver = driver or (self.drivers.local.name if unnamed else "")
         name = name or secrets.token_hex(32)
         try:
-            kind = self._driver(driver or self._local.name)
-        except NotFound as error:
-            raise NotFound(f"create {name}: error looking up volume plugin {driver}: {error}") from error
-        async with self._locks.hold(name):
-            existing = self._volumes.find(name)
-            if existing is not None:
-                if driver and existing.driver != driver:
-                    raise Conflict(f"create {name}: conflict: volume name must be unique")
-                return existing
-            kind.check(name, given)
-            try:
-                await asyncio.to_thread(kind.create, name)
-                failpoint("volume.made")
-            except OSError as error:
-                raise System(f"create {name}: {error}") from error
-            record = await self._volumes.save(self._record(name, given, dict(labels or {}), anonymous=unnamed))
-            failpoint("volume.saved")
-        self._events.publish("volume", "create", name, {"driver": kind.name})
+            async with self._locks.hold(name):
+                if (existing := await self._existing(name, driver)) is not None:
+                    return existing
+                record = await self._make(name, driver, dict(options or {}), dict(labels or {}), anonymous=unnamed)
+        except EngineError as error:
+            raise type(error)(f"create {name}: {error}") from error
+        self._events.publish("volume", "create", name, {"driver": record.driver})
         return record
+
+    async def _existing(self, name: str, driver: str) -> VolumeRecord | None:
+        record = self._volumes.find(name)
+        if record is None:
+            if driver or not self.drivers.anywhere:
+                return None
+            held = await self.drivers.holding(name)
+            if held is None:
+                return None
+            scope = await held[0].scope()
+            return await self._volumes.save(_record(name, held[0].name, held[1].mountpoint, scope=scope))
+        if driver:
+            await self.drivers.get(driver)
+        if record.driver != self.drivers.local.name:
+            try:
+                there = await self._look(record, "create")
+            except EngineError as error:
+                raise Conflict(
+                    f"found reference to volume '{name}' in driver '{record.driver}', but got an error while checking "
+                    f"the driver: {error}: volume name must be unique"
+                ) from error
+            if there is None:
+                if self.users(name):
+                    raise Conflict(
+                        f"found references to volume '{name}' in driver '{record.driver}' but the volume was not found "
+                        "in the driver -- you may need to remove containers referencing this volume or force remove "
+                        "the volume to re-create it: volume name must be unique"
+                    )
+                await self._forget(record)
+                return None
+        if driver and record.driver != driver:
+            raise Conflict(f"driver '{record.driver}' already has volume '{name}': volume name must be unique")
+        return record
+
+    async def _make(
+        self, name: str, driver: str, options: dict[str, str], labels: dict[str, str], *, anonymous: bool
+    ) -> VolumeRecord:
+        kind: Driver = await self.drivers.get(driver)
+        found = await kind.find(name) if kind.counts else None
+        with kernel_errors("making the volume"):
+            mountpoint = found.mountpoint if found else await kind.create(name, options)
+        failpoint("volume.made")
+        record = _record(
+            name, kind.name, mountpoint, labels=labels, options=options, anonymous=anonymous, scope=await kind.scope()
+        )
+        saved = await self._volumes.save(record)
+        failpoint("volume.saved")
+        return saved
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Remove a volume that no container names.
 
+        Args:
+            name: of the volume.
+            force: one that is not there is fine, and so is a plugin that is gone.
+
         Raises:
             NotFound: there is none, unless ``force``.
             Conflict: ``volume is in use``, with the containers' ids.
+            System, Unavailable: its plugin does not do it.
         """
         async with self._locks.hold(name):
-            if force and self._volumes.find(name) is None:
-                return
-            record = self.get(name)
+            record = self._volumes.find(name)
+            if record is None:
+                held = await self.drivers.holding(name) if name and self.drivers.anywhere else None
+                if held is None:
+                    if force:
+                        return
+                    raise NotFound(f"get {name}: no such volume")
+                record = _record(name, held[0].name, held[1].mountpoint)
             if users := self.users(name):
                 raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
-            await asyncio.to_thread(self._driver(record.driver).remove, name)
+            try:
+                driver = await self.drivers.get(record.driver)
+                await self._holding.settle(record)
+                await driver.remove(name)
+            except EngineError as error:
+                if not force:
+                    words = f"remove {name}: {error}"
+                    raise (System if isinstance(error, NotFound) else type(error))(words) from error
             failpoint("volume.removed")
-            await self._volumes.delete(name)
+            await self._forget(record)
             failpoint("volume.forgotten")
         self._events.publish("volume", "destroy", name, {"driver": record.driver})
 
@@ -149,53 +245,12 @@ class VolumeService:
                 size = await self.usage(record.name)
                 try:
                     await self.remove(record.name)
-                except (Conflict, NotFound):
+                except EngineError:
                     continue
                 removed.append(record.name)
-                freed += size
+                freed += max(size, 0)
         self._events.publish("volume", "prune", "", {"reclaimed": str(freed)})
         return removed, freed
-
-    async def acquire(
-        self, name: str, container_id: str, *, destination: str = "", rw: bool = True, propagation: str = ""
-    ) -> Path:
-        """Make a volume's data visible for a container that starts; idempotent for one container.
-
-        Raises:
-            NotFound: there is none.
-            System: it cannot be mounted.
-        """
-        async with self._locks.hold(name):
-            record = self.get(name)
-            path = await asyncio.to_thread(self._driver(record.driver).mount, name, record.options)
-            self._mounted.setdefault(name, set()).add(container_id)
-        attributes = {
-            "container": container_id,
-            "destination": destination,
-            "driver": record.driver,
-            "propagation": propagation,
-            "read/write": "true" if rw else "false",
-        }
-        self._events.publish("volume", "mount", name, attributes)
-        return path
-
-    async def release(self, name: str, container_id: str) -> None:
-        """A container has stopped; the last one to do so unmounts. Idempotent."""
-        async with self._locks.hold(name):
-            holders = self._mounted.get(name, set())
-            if container_id not in holders:
-                return
-            holders.discard(container_id)
-            record = self._volumes.find(name)
-            if record is None:
-                return
-            if not holders:
-                self._mounted.pop(name, None)
-                try:
-                    await asyncio.to_thread(self._driver(record.driver).unmount, name, record.options)
-                except (EngineError, OSError) as error:
-                    log.warning("volume %s stays mounted: %s", name, error)
-        self._events.publish("volume", "unmount", name, {"container": container_id, "driver": record.driver})
 
     async def copy_up(self, name: str, root: Path, inside: str) -> None:
         """Fill the volume from the image, if it is empty. For a container's first start, after ``acquire``.
@@ -212,25 +267,28 @@ class VolumeService:
                 raise System(f"volume {name} cannot be filled from the image: {error}") from error
 
     async def usage(self, name: str) -> int:
-        """Bytes of the volume's files."""
-        return await asyncio.to_thread(_size, Path(self.get(name).mountpoint))
+        """Bytes of the volume's files; -1 where they lie elsewhere, as on a server or with a plugin."""
+        record = self.get(name)
+        if record.driver != self.drivers.local.name or record.options.get("device"):
+            return -1
+        return await asyncio.to_thread(_size, Path(record.mountpoint))
 
-    def _driver(self, name: str) -> Driver:
-        driver = self._drivers.get(name)
-        if driver is None:
-            raise NotFound(f'plugin "{name}" not found')
-        return driver
+    async def _look(self, record: VolumeRecord, doing: str) -> Found | None:
+        try:
+            return await (await self.drivers.get(record.driver)).find(record.name)
+        except EngineError as error:
+            words = f'error while checking if volume "{record.name}" exists in driver "{record.driver}": {error}'
+            words = words if doing == "create" else f"{doing} {record.name}: {words}"
+            raise (System if isinstance(error, NotFound) else type(error))(words) from error
 
-    def _record(self, name: str, options: dict[str, str], labels: dict[str, str], *, anonymous: bool) -> VolumeRecord:
-        return VolumeRecord(
-            name=name,
-            driver=self._local.name,
-            mountpoint=str(self._local.path(name)),
-            created_ns=time.time_ns(),
-            labels=labels,
-            options=options,
-            anonymous=anonymous,
-        )
+    async def _forget(self, record: VolumeRecord) -> None:
+        await self._volumes.delete(record.name)
+        self._holding.forget(record)
+
+
+def _record(name: str, driver: str, mountpoint: str, *, created_ns: int | None = None, **fields: Any) -> VolumeRecord:
+    created = time.time_ns() if created_ns is None else created_ns
+    return VolumeRecord(name=name, driver=driver, mountpoint=mountpoint, created_ns=created, **fields)
 
 
 def _size(path: Path) -> int:

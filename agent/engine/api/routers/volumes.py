@@ -12,10 +12,12 @@ from agent.engine.api.pruning import matcher
 from agent.engine.errors import Invalid
 from agent.engine.state.records import VolumeRecord
 from agent.engine.state.times import rfc3339nano
+from agent.engine.volumes.driver import Found
 
 LIST_FILTERS = frozenset({"dangling", "driver", "label", "name"})
 PRUNE_FILTERS = frozenset({"label", "label!"})
 ANONYMOUS_ONLY_SINCE = (1, 42)
+ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 TRUE, FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
 PATH = "/volumes"
 
@@ -23,8 +25,8 @@ PATH = "/volumes"
 class Backend(Protocol):
     """What the router needs of ``VolumeService``."""
 
-    def get(self, name: str) -> VolumeRecord: ...
-    def list(self) -> Sequence[VolumeRecord]: ...
+    async def inspect(self, name: str) -> tuple[VolumeRecord, Found]: ...
+    async def everything(self) -> tuple[Sequence[VolumeRecord], Sequence[str]]: ...
     def users(self, name: str) -> Sequence[str]: ...
     async def create(
         self,
@@ -38,12 +40,19 @@ class Backend(Protocol):
     async def prune(self, matches: Any) -> tuple[Sequence[str], int]: ...
 
 
-def inspect(record: VolumeRecord) -> dict[str, Any]:
-    """Docker's JSON of a volume; nothing given is null."""
+def labels(record: VolumeRecord, version: tuple[int, int]) -> dict[str, str]:
+    """A volume's labels; from 1.42 on one tells that it is anonymous."""
+    mark = {ANONYMOUS_LABEL: ""} if record.anonymous and version >= ANONYMOUS_ONLY_SINCE else {}
+    return {**record.labels, **mark}
+
+
+def inspect(record: VolumeRecord, version: tuple[int, int]) -> dict[str, Any]:
+    """Docker's JSON of a volume; nothing given is null, and of what only a plugin knows the age is left out."""
+    age = {"CreatedAt": rfc3339nano(record.created_ns // 10**9 * 10**9)} if record.created_ns else {}
     return {
-        "CreatedAt": rfc3339nano(record.created_ns // 10**9 * 10**9),
+        **age,
         "Driver": record.driver,
-        "Labels": record.labels or None,
+        "Labels": labels(record, version) or None,
         "Mountpoint": record.mountpoint,
         "Name": record.name,
         "Options": record.options or None,
@@ -56,12 +65,17 @@ def routes(backend: Backend) -> list[web.RouteDef]:
 
     async def list_(request: web.Request) -> web.Response:
         given = params.filters(request, allowed=LIST_FILTERS)
-        return reply(
-            {"Volumes": [inspect(one) for one in backend.list() if _listed(backend, one, given)], "Warnings": None}
-        )
+        volumes, warnings = await backend.everything()
+        version = request["version"]
+        shown = [inspect(one, version) for one in volumes if _listed(backend, one, given, version)]
+        return reply({"Volumes": shown, "Warnings": list(warnings) or None})
 
     async def inspect_(request: web.Request) -> web.Response:
-        return reply(inspect(backend.get(request.match_info["name"])))
+        record, found = await backend.inspect(request.match_info["name"])
+        shown = inspect(record, request["version"])
+        if found.created:
+            shown["CreatedAt"] = found.created
+        return reply(shown | ({"Status": dict(found.status)} if found.status else {}))
 
     async def create(request: web.Request) -> web.Response:
         body = await params.json_body(request)
@@ -71,7 +85,7 @@ def routes(backend: Backend) -> list[web.RouteDef]:
             options=_strings(body, "DriverOpts"),
             labels=_strings(body, "Labels"),
         )
-        return reply(inspect(record), status=201)
+        return reply(inspect(record, request["version"]), status=201)
 
     async def remove(request: web.Request) -> web.Response:
         await backend.remove(request.match_info["name"], force=params.flag(request, "force"))
@@ -110,10 +124,10 @@ def _all(values: Sequence[str]) -> bool:
     return bool(TRUE & set(values))
 
 
-def _listed(backend: Backend, record: VolumeRecord, given: params.Filters) -> bool:
+def _listed(backend: Backend, record: VolumeRecord, given: params.Filters, version: tuple[int, int]) -> bool:
     """Keys must all match; of one key's values any, except labels, which must all."""
-    labels = {f"{key}={value}" for key, value in record.labels.items()} | set(record.labels)
-    if not labels.issuperset(given.get("label") or []):
+    own = labels(record, version)
+    if not ({f"{key}={value}" for key, value in own.items()} | set(own)).issuperset(given.get("label") or []):
         return False
     for key, fits in (("driver", record.driver.__eq__), ("name", lambda value: _part(value, record.name))):
         values = given.get(key) or []

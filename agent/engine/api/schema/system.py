@@ -54,6 +54,7 @@ class Counts:
     now: str
     forwarding: bool
     debug: bool
+    volume_drivers: Sequence[str] = ("local",)
 
 
 def version(facts: Facts) -> Json:
@@ -105,7 +106,7 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "Driver": "overlay2",
         "DriverStatus": [["Supports d_type", "true"], ["Native Overlay Diff", "true"]],
         "Plugins": {
-            "Volume": ["local"],
+            "Volume": list(counts.volume_drivers),
             "Network": ["bridge", "host", "null"],
             "Authorization": None,
             "Log": ["json-file", "local", "none"],

@@ -11,6 +11,7 @@ from agent.engine.kernel import mounts
 from agent.engine.paths import Paths
 from agent.engine.state.db import Database
 from agent.engine.state.repository import Containers, Volumes
+from agent.engine.volumes.discovery import Places
 from agent.engine.volumes.service import VolumeService
 from tests.agent.engine.volumes.bench import Bench
 
@@ -25,7 +26,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     volumes, containers, events = Volumes(database), Containers(database), EventBus()
 
     def make() -> VolumeService:
-        return VolumeService(paths=paths, volumes=volumes, containers=containers, events=events)
+        places = Places((paths.root / "plugins",))
+        return VolumeService(paths=paths, volumes=volumes, containers=containers, events=events, places=places)
 
     made = Bench(make(), volumes, containers, events, paths, make)
     await made.service.recover([])

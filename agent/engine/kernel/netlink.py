@@ -11,6 +11,7 @@ speaks for the network namespace that the thread is in when it opens it.
 Sources: rtnetlink(7), https://docs.pyroute2.org/iproute.html
 """
 
+import errno
 import os
 import socket
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from typing import Any
 
-from agent.engine.kernel.rtnetlink import IFA_F_NODAD, RT_TABLE_MAIN, RTPROT_BOOT, Address, NetlinkError, family_of
+from agent.engine.kernel.rtnetlink import IFA_F_NODAD, RT_TABLE_MAIN, Address, NetlinkError
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +88,36 @@ class Links:
         """A bridge without forward delay: nothing loops here, and a container shall not wait for it."""
         self._ask("link", "add", ifname=name, kind="bridge", address=mac, mtu=mtu, br_forward_delay=0)
 
+    def add_vlan(self, name: str, parent: str, number: int) -> None:
+        """An 802.1Q link on top of a parent's."""
+        self._ask("link", "add", ifname=name, kind="vlan", link=socket.if_nametoindex(parent), vlan_id=number)
+
+    def add_dummy(self, name: str) -> None:
+        """A link that leads nowhere; where the kernel has no such kind, a bridge without ports, which does the same."""
+        try:
+            self._ask("link", "add", ifname=name, kind="dummy")
+        except NetlinkError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            self._ask("link", "add", ifname=name, kind="bridge", br_forward_delay=0)
+
     def set_up(self, name: str, alias: str, addresses: Iterable[tuple[Address, int]]) -> None:
         """Raise a link.
 
         Args:
-            alias: written on it, to say whose it is.
+            alias: written on it, to say whose it is; empty: left as it is.
             addresses: with their prefix lengths; IPv6 ones without duplicate detection, since the plan is ours.
         """
         index = socket.if_nametoindex(name)
-        self._ask("link", "set", index=index, ifalias=alias, state="up")
+        self._ask("link", "set", index=index, state="up", **({"ifalias": alias} if alias else {}))
         for address, prefix in addresses:
             more = {"flags": IFA_F_NODAD} if address.version == 6 else {"broadcast": True}
             self._ask("addr", "replace", index=index, address=str(address), prefixlen=prefix, **more)
+
+    def delete_own(self, name: str, alias: str) -> None:
+        """Take a link away if it bears this alias; any other stays."""
+        if any(link.name == name and link.alias == alias for link in self.all()):
+            self.delete(name)
 
     def delete(self, name: str) -> None:
         """Take a link away. Idempotent: the kernel may be doing it by itself, its namespace being gone."""
@@ -107,12 +126,6 @@ class Links:
         except OSError:
             if name in (known for _, known in socket.if_nameindex()):
                 raise
-
-    def default_route(self, gateway: Address, link: str) -> None:
-        """The default route by a gateway, in place of one that is there."""
-        index = socket.if_nametoindex(link)
-        family = family_of(gateway)
-        self._ask("route", "replace", family=family, gateway=str(gateway), oif=index, proto=RTPROT_BOOT)
 
     def _ask(self, noun: str, command: str, **attributes: object) -> list[Any]:
         try:

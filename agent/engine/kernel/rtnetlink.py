@@ -19,14 +19,15 @@ RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH =
 REQUEST, ACK, DUMP, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
 NESTED = 0x8000
 IFF_UP = 1
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_PROTINFO = 1, 3, 4, 10, 12
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_PROTINFO = 1, 3, 4, 5, 10, 12
 IFLA_LINKINFO, IFLA_NET_NS_FD = 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
+IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS = 1, 1, 2
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_F_NODAD = 1, 2, 4, 2
 RTA_OIF, RTA_GATEWAY = 4, 5
 NDA_LLADDR, NTF_MASTER, NUD_NOARP = 2, 4, 0x40
-RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST = 254, 3, 0, 1
+RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RTN_UNICAST = 254, 3, 0, 253, 1
 AF_BRIDGE = 7
 BUFFER = 1 << 16
 
@@ -77,6 +78,25 @@ def veth_add(name: str, master: int, mtu: int, peer: str, peer_mac: str, peer_ns
     )
 
 
+def macvlan_add(parent: int, mode: int, name: str, mac: str, namespace: int) -> bytes:
+    """A link on top of a parent's, with a MAC of its own, born in the namespace of that descriptor, and down."""
+    data = attr(IFLA_MACVLAN_MODE, u32(mode))
+    return _child_add("macvlan", data, parent, name, namespace, attr(IFLA_ADDRESS, mac_bytes(mac)))
+
+
+def ipvlan_add(parent: int, mode: int, flags: int, name: str, namespace: int) -> bytes:
+    """A link on top of a parent's that shares its MAC, born in the namespace of that descriptor, and down."""
+    data = attr(IFLA_IPVLAN_MODE, struct.pack("=H", mode)) + attr(IFLA_IPVLAN_FLAGS, struct.pack("=H", flags))
+    return _child_add("ipvlan", data, parent, name, namespace)
+
+
+def _child_add(kind: str, data: bytes, parent: int, name: str, namespace: int, more: bytes = b"") -> bytes:
+    info = attr(IFLA_INFO_KIND, kind.encode()) + attr(IFLA_INFO_DATA | NESTED, data)
+    body = ifinfo() + attr(IFLA_IFNAME, text(name)) + attr(IFLA_LINK, u32(parent)) + more
+    body += attr(IFLA_NET_NS_FD, u32(namespace)) + attr(IFLA_LINKINFO | NESTED, info)
+    return message(RTM_NEWLINK, ACK | CREATE | EXCL, body)
+
+
 def bridge_port(index: int, *, hairpin: bool, isolated: bool) -> bytes:
     """How a bridge treats one port: may frames go back out of it, and may it talk to other isolated ports."""
     flags = attr(IFLA_BRPORT_MODE, bytes([hairpin])) + attr(IFLA_BRPORT_ISOLATED, bytes([isolated]))
@@ -107,12 +127,13 @@ def address_add(index: int, address: Address, prefix: int) -> bytes:
     return message(RTM_NEWADDR, ACK | CREATE | REPLACE, body)
 
 
-def default_route(gateway: Address, index: int) -> bytes:
-    """The default route by a gateway, in place of one that is there."""
-    body = struct.pack(
-        "=BBBBBBBBI", family_of(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0
-    )
-    body += attr(RTA_GATEWAY, gateway.packed) + attr(RTA_OIF, u32(index))
+def default_route(gateway: Address | None, index: int, family: int) -> bytes:
+    """The default route by a gateway, or straight out of a link, in place of one that is there."""
+    scope = RT_SCOPE_UNIVERSE if gateway is not None or family == socket.AF_INET6 else RT_SCOPE_LINK
+    body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0)
+    if gateway is not None:
+        body += attr(RTA_GATEWAY, gateway.packed)
+    body += attr(RTA_OIF, u32(index))
     return message(RTM_NEWROUTE, ACK | CREATE | REPLACE, body)
 
 

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
 
-from agent.engine.errors import Conflict, Invalid, NotFound, System
+from agent.engine.errors import Conflict, Denied, Invalid, NotFound, System
 from agent.engine.kernel import namespaces
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import hostfiles, ipam, live, requests, sandbox
-from agent.engine.networks.endpoint import SHORT_ID, Endpoint, Json, new_id
+from agent.engine.networks import bridge, hostfiles, ipam, linked, live, requests, sandbox
+from agent.engine.networks.definition import DRIVERS
+from agent.engine.networks.endpoint import IFNAME, SHORT_ID, Assigned, Endpoint, Json, check_options, new_id
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
-from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.live import LiveSandbox, Target
 from agent.engine.networks.names import needs_resolver
 from agent.engine.networks.ops import HOST_HOSTS, HOST_RESOLV, Ops, host_resolv, read
 from agent.engine.networks.ports import Binding, PortRequest, shown
@@ -35,9 +36,9 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
     networks = [(ops.catalogue.find(name), config) for name, config in request.wanted(ops.catalogue.name_of).items()]
     for network, config in networks:
         check_config(network, config)
-        await ops.ensure_bridge(network)
+        await ops.ensure_link(network)
     if any(line.endswith(requests.HOST_GATEWAY) for line in request.extra_hosts):
-        await ops.ensure_bridge(ops.catalogue.find("bridge"))
+        await ops.ensure_link(ops.catalogue.find("bridge"))
     one = LiveSandbox(request.container_id, request.name, request.hostname, ops.paths.namespace(request.container_id))
     resolv = hostfiles.wanted(host_resolv(), request.dns, request.dns_search, request.dns_options)
     async with AsyncExitStack() as undo:
@@ -52,6 +53,8 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
         await ops.start_resolver(one, request.dns)
         undo.pop_all()
     ops.live[one.container_id] = one
+    if linking := linked.parents(ops, one.container_id):
+        await ops.workers.run(lambda _: linked.refresh(ops, linking))
     for end in one.endpoints.values():
         ops.tell_endpoint(end, "connect", one.container_id)
     return _result(ops, one, mode.kind, request)
@@ -63,9 +66,10 @@ def make_endpoint(ops: Ops, one: LiveSandbox, network: NetworkRecord, config: Js
     Raises:
         Unavailable, Denied, Invalid: see ``Catalogue.assign``.
     """
-    addresses = ops.catalogue.assign(network, config) if network.driver == "bridge" else ()
+    linked = network.driver in DRIVERS
+    addresses = ops.catalogue.assign(network, config) if linked else ()
     aliases = tuple(config.get("Aliases") or ())
-    if network.driver == "bridge" and not network.predefined:
+    if linked and not network.predefined:
         aliases = (*aliases, one.container_id[:SHORT_ID])
     return Endpoint(
         network_id=network.id,
@@ -74,11 +78,25 @@ def make_endpoint(ops: Ops, one: LiveSandbox, network: NetworkRecord, config: Js
         config=config,
         aliases=tuple(dict.fromkeys(aliases)),
         id=new_id(),
-        mac=(config.get("MacAddress") or ipam.mac_of(addresses[0].address)) if addresses else "",
-        ifname=one.next_ifname() if addresses else "",
+        mac=_mac(network, config, addresses),
+        ifname=_ifname(one, network, config) if addresses else "",
         addresses=addresses,
         internal=network.internal,
+        **live.ways(network),
     )
+
+
+def _mac(network: NetworkRecord, config: Json, addresses: Sequence[Assigned]) -> str:
+    # A child of ipvlan has its parent's.
+    if not addresses or network.driver == "ipvlan":
+        return ""
+    return str(config.get("MacAddress") or "").lower() or ipam.mac_of(addresses[0].address)
+
+
+def _ifname(one: LiveSandbox, network: NetworkRecord, config: Json) -> str:
+    chosen = (config.get("DriverOpts") or {}).get(IFNAME)
+    prefix = bridge.read(network).prefix if network.driver == "bridge" else "eth"
+    return str(chosen) if chosen else one.next_ifname(prefix)
 
 
 def _build(
@@ -95,32 +113,40 @@ def _build(
     if kind == "host":
         return
     try:
-        target = live.target_of(one.endpoints.values())
+        wanted = request.port_requests()
+        target = live.target_of(one.endpoints.values(), ops.catalogue)
         if target is not None:
-            one.bindings = _bind(ops, one, request.port_requests())
+            one.bindings = bind(ops, one, wanted, target)
+            one.target = target
             failpoint("start.bound")
         namespaces.remove_network(one.path)
         ops.rules.guard(home, one.endpoints.values())
         failpoint("start.guarded")
         sandbox.build(home, one.path, [ops.wire(end) for end in one.endpoints.values() if end.addresses])
         failpoint("start.linked")
-        wanted = live.all_rules(one.bindings, target)
-        ops.rules.publish(home, wanted)
-        one.rules = wanted
+        rules = live.all_rules(one.bindings, wanted, target)
+        ops.rules.publish(home, rules)
+        one.rules = rules
         failpoint("start.published")
     except BaseException:
         ops.unbuild(home, one)
         raise
 
 
-def _bind(ops: Ops, one: LiveSandbox, wanted: Sequence[PortRequest]) -> list[Binding]:
+def bind(ops: Ops, one: LiveSandbox, wanted: Sequence[PortRequest], target: Target) -> list[Binding]:
+    """Take the host's ports of a container, in a worker.
+
+    Raises:
+        System: one cannot be had, and none is taken.
+    """
+    default = target.binding or ops.config.default_publish_address
     made: list[Binding] = []
     try:
         for request in wanted:
-            made += ops.ports.bind(request, ops.config.default_publish_address)
+            made += ops.ports.bind(request, default, target.served)
     except System as error:
         ops.ports.release(made)
-        end = next(end for end in one.endpoints.values() if end.of_version(4))
+        end = next(end for end in one.endpoints.values() if end.bridged)
         raise System(
             f"driver failed programming external connectivity on endpoint {one.name} ({end.id}): {error}"
         ) from error
@@ -132,6 +158,8 @@ def _hosts(ops: Ops, one: LiveSandbox, request: SandboxRequest, kind: str) -> st
     extra = requests.split_extra_hosts(request.extra_hosts, str(default.gateway))
     if kind == "host":
         return read(HOST_HOSTS) + "".join(f"{address}\t{name}\n" for address, name in extra)
+    if (record := ops.containers.find(one.container_id)) is not None:
+        extra += linked.lines(ops, record)
     addresses = [str(assigned.address) for end in one.endpoints.values() for assigned in end.addresses]
     return hostfiles.hosts(addresses, request.names, extra)
 
@@ -161,7 +189,8 @@ def _result(ops: Ops, one: LiveSandbox, kind: str, request: SandboxRequest) -> S
         sandbox_id=new_id(),
         sandbox_key=str(path or "/proc/self/ns/net"),
         endpoints={name: end.settings() for name, end in one.endpoints.items()},
-        ports=shown(one.bindings, request.exposed) if one.endpoints and kind == "bridge" else {},
+        ports=shown_ports(one, request),
+        ifnames=one.ifnames,
         hosts_path=str(files.hosts),
         resolv_path=str(files.resolv),
         hostname_path=str(files.hostname),
@@ -169,12 +198,23 @@ def _result(ops: Ops, one: LiveSandbox, kind: str, request: SandboxRequest) -> S
     return Sandbox(path, files.hosts, files.resolv, files.hostname, state)
 
 
+def shown_ports(one: LiveSandbox, request: SandboxRequest) -> dict[str, list[dict[str, str]] | None]:
+    """``NetworkSettings.Ports``: dockerd shows none of a container without a bridge."""
+    return shown(one.bindings, request.exposed) if any(end.bridged for end in one.endpoints.values()) else {}
+
+
 def check_config(network: NetworkRecord, config: Json) -> None:
     """What only a network of the user's own can give.
 
     Raises:
         Invalid: it was asked of another.
+        Denied: the network is a configuration, or gives its containers no MAC.
     """
+    if network.config_only:
+        raise Denied("cannot create endpoint on configuration-only network")
+    check_options(config)
+    if network.driver == "ipvlan" and config.get("MacAddress"):
+        raise System("ipvlan interfaces do not support custom mac address assignment")
     asked = {key: (config.get("IPAMConfig") or {}).get(key) for key in ("IPv4Address", "IPv6Address")}
     if network.predefined and any(asked.values()):
         raise Invalid(requests.IP_NEEDS_USER_NETWORK)

@@ -1,26 +1,22 @@
 """Which networks there are, and who has which of their addresses."""
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from ipaddress import ip_network
 
 import msgspec
 
-from agent.engine.errors import Conflict, Denied, Invalid, NotFound, System
+from agent.engine.errors import Denied, Invalid, NotFound
 from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import Home, NetWorkers
-from agent.engine.networks import bridge, ipam
+from agent.engine.networks import bridge, definition, ipam, options, parents
+from agent.engine.networks.definition import PREDEFINED, Definition
 from agent.engine.networks.endpoint import Assigned, Endpoint, Json, new_id
 from agent.engine.networks.ipam import Address, Plan
 from agent.engine.state.lookup import only_prefix
 from agent.engine.state.records import NetworkRecord
 from agent.engine.state.repository import Networks
-
-PREDEFINED = {"bridge": "bridge", "host": "host", "none": "null"}
-SWARM = (
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
-    "and try again."
-)
 
 
 def plans_of(record: NetworkRecord) -> tuple[Plan, ...]:
@@ -31,13 +27,17 @@ def plans_of(record: NetworkRecord) -> tuple[Plan, ...]:
 class Catalogue:
     """Records of networks, their address plans and the addresses in use."""
 
-    def __init__(self, networks: Networks, workers: NetWorkers, pools: tuple[str, ...]) -> None:
+    def __init__(
+        self, networks: Networks, workers: NetWorkers, pools: tuple[str, ...], pools6: tuple[str, ...]
+    ) -> None:
         self._networks = networks
         self._workers = workers
-        self._pools = pools
+        self._pools, self._pools6 = pools, pools6
         self._plans: dict[str, tuple[Plan, ...]] = {record.id: plans_of(record) for record in networks}
         self._taken: dict[str, set[Address]] = {}
         self._reserved_names: set[str] = set()
+        self._choosing = asyncio.Lock()
+        """Held from the choice of a subnet until it is known to the next."""
 
     def all(self) -> list[NetworkRecord]:
         """Every network, oldest first."""
@@ -83,7 +83,7 @@ class Catalogue:
                 id=new_id(), name=name, created_ns=time.time_ns(), driver=driver, options=options, predefined=True
             )
             if name == "bridge":
-                plan = ipam.plan({"Subnet": str(await self._free_subnet(link))})
+                plan = ipam.plan({"Subnet": str(await self._free_subnet(link, self._pools))})
                 # The gateway is shown too: dockerd hides it only until its device is up.
                 shown = {"Subnet": str(plan.subnet), "Gateway": str(plan.gateway)}
                 record = _with_plans(record, (plan,), {"Driver": "default", "Options": None, "Config": [shown]}, link)
@@ -97,56 +97,72 @@ class Catalogue:
         Raises:
             Conflict: the name is taken.
             Denied: predefined name, or its subnet overlaps another network's.
-            Invalid, System: see ``ipam.plan`` and ``bridge.read_options``.
+            Invalid, NotFound, System: see ``definition.read``, ``ipam.plan`` and ``options``.
         """
         name = str(request.get("Name") or "")
-        driver = str(request.get("Driver") or "bridge")
-        _check_name(name, self._networks, self._reserved_names)
-        _check_driver(driver, request)
+        definition.check_name(name, name in self._reserved_names or self._networks.by_name(name) is not None)
+        wanted = definition.read(request)
         # Reserved before the first await, so that of two requests at once one is refused.
         self._reserved_names.add(name)
         try:
-            return await self._create(name, request)
+            async with self._choosing:
+                return await self._create(wanted)
         finally:
             self._reserved_names.discard(name)
 
-    async def _create(self, name: str, request: Mapping[str, object]) -> NetworkRecord:
-        network_id = new_id()
-        options = _strings(request.get("Options"))
-        given = request.get("IPAM")
-        settings: Json = dict(given) if isinstance(given, dict) else {}
-        configs = [one for one in settings.get("Config") or [] if any(one.values())]
-        if settings.get("Driver") not in (None, "", "default"):
-            raise NotFound(f'plugin "{settings["Driver"]}" not found')
-        enable_ipv6 = bool(request.get("EnableIPv6"))
-        read = bridge.read_options(network_id, options)
-        if any(record.bridge == read.link for record in self._networks):
-            raise Denied(f"bridge name {read.link} is in use by another network")
-        plans = [ipam.plan(config) for config in configs]
-        for index, plan in enumerate(plans):
-            ipam.check_overlap(plan.subnet, [*self._subnets(), *(other.subnet for other in plans[:index])])
-        shown = [_as_given(config) for config in configs]
+    async def _create(self, wanted: Definition) -> NetworkRecord:
+        if wanted.config_from:
+            source = self._networks.by_name(wanted.config_from)
+            if source is None:
+                raise NotFound(f'configuration network "{wanted.config_from}" does not exist')
+            wanted = definition.inherited(wanted, source)
+        record = NetworkRecord(
+            id=new_id(),
+            name=wanted.name,
+            created_ns=time.time_ns(),
+            driver=wanted.driver,
+            enable_ipv4=wanted.enable_ipv4,
+            enable_ipv6=wanted.enable_ipv6,
+            internal=wanted.internal,
+            attachable=wanted.attachable,
+            config_only=wanted.config_only,
+            config_from={"Network": wanted.config_from},
+            options=wanted.options,
+            labels=wanted.labels,
+        )
+        shown = [*wanted.subnets]
+        if record.config_only:
+            return await self._save(_with_plans(record, (), _ipam(wanted, shown), ""))
+        link = self._link_of(record)
+        plans: list[Plan] = []
+        for plan in map(ipam.plan, wanted.subnets):
+            if plan.version == 4 or wanted.enable_ipv6:
+                ipam.check_overlap(plan.subnet, [*self._subnets(), *(other.subnet for other in plans)])
+                plans.append(plan)
         defaults: set[ipam.Subnet] = set()
-        for version, needed, pools in ((4, True, self._pools), (6, enable_ipv6, (ipam.IPV6_POOL,))):
+        for version, needed in ((4, wanted.enable_ipv4), (6, wanted.enable_ipv6)):
             if needed and not any(plan.version == version for plan in plans):
-                config = {"Subnet": str(await self._free_subnet(read.link, pools))}
+                config = {"Subnet": str(await self._free_subnet(link, self._pools if version == 4 else self._pools6))}
                 plans.append(ipam.plan(config))
                 shown.append({"Subnet": config["Subnet"], "Gateway": str(plans[-1].gateway)})
                 defaults.add(plans[-1].subnet)
-        record = NetworkRecord(
-            id=network_id,
-            name=name,
-            created_ns=time.time_ns(),
-            driver="bridge",
-            enable_ipv6=enable_ipv6,
-            internal=bool(request.get("Internal")),
-            attachable=bool(request.get("Attachable")),
-            ingress=bool(request.get("Ingress")),
-            options=options,
-            labels=_strings(request.get("Labels")),
-        )
-        kept = {"Driver": "default", "Options": settings.get("Options"), "Config": shown}
-        return await self._save(_with_plans(record, tuple(plans), kept, read.link, defaults))
+        return await self._save(_with_plans(record, tuple(plans), _ipam(wanted, shown), link, defaults))
+
+    def _link_of(self, record: NetworkRecord) -> str:
+        """The bridge that it will have; none for a network on a parent.
+
+        Raises:
+            Invalid, Denied, System: its options are none, or another network has that link.
+        """
+        if record.driver in options.ON_PARENT:
+            parents.check_rivals(record, self._networks)
+            return ""
+        if not (record.enable_ipv4 or record.enable_ipv6):
+            raise Invalid("IPv4 or IPv6 must be enabled")
+        link = bridge.read(record).link
+        if any(other.bridge == link for other in self._networks):
+            raise Denied(f"bridge name {link} is in use by another network")
+        return link
 
     async def delete(self, network_id: str) -> None:
         """Forget a network."""
@@ -171,8 +187,8 @@ class Catalogue:
                 plan, address = ipam.static_address(mine, asked[key], taken)
                 found.append(Assigned(address, plan))
             elif mine:
-                address = ipam.free_address(mine[0], taken, f"{record.name} ({record.id})")
-                found.append(Assigned(address, mine[0]))
+                plan, address = ipam.free_address(mine, taken, f"{record.name} ({record.id})")
+                found.append(Assigned(address, plan))
         taken |= {one.address for one in found}
         return tuple(found)
 
@@ -187,13 +203,13 @@ class Catalogue:
     def _subnets(self) -> list[ipam.Subnet]:
         return [plan.subnet for plans in self._plans.values() for plan in plans]
 
-    async def _free_subnet(self, link: str, pools: tuple[str, ...] = ()) -> ipam.Subnet:
+    async def _free_subnet(self, link: str, pools: tuple[str, ...]) -> ipam.Subnet:
         def routed(_: Home) -> list[str]:
             with Links() as links:
                 return links.networks(without=link)
 
         others = [ip_network(text) for text in await self._workers.run(routed)]
-        return ipam.free_subnet(pools or self._pools, [*self._subnets(), *others])
+        return ipam.free_subnet(pools, [*self._subnets(), *others])
 
     async def _save(self, record: NetworkRecord) -> NetworkRecord:
         self._plans[record.id] = plans_of(record)
@@ -208,29 +224,5 @@ def _with_plans(
     return msgspec.structs.replace(record, ipam=shown, subnets=subnets, bridge=link)
 
 
-def _as_given(config: Mapping[str, object]) -> Json:
-    return {key: value for key, value in config.items() if value}
-
-
-def _strings(given: object) -> dict[str, str]:
-    return {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
-
-
-def _check_name(name: str, networks: Networks, reserved: set[str]) -> None:
-    if not name.strip():
-        raise System(f"invalid name: {name}")
-    if name in PREDEFINED or name == "default":
-        raise Denied(f"operation is not permitted on predefined {name} network ")
-    if name in reserved or networks.by_name(name) is not None:
-        raise Conflict(f"network with name {name} already exists")
-
-
-def _check_driver(driver: str, request: Mapping[str, object]) -> None:
-    if driver in ("host", "null"):
-        raise Denied(f'only one instance of "{driver}" network is allowed')
-    if driver == "overlay" or request.get("Ingress"):
-        raise System(SWARM)
-    if driver != "bridge":
-        raise NotFound(f'plugin "{driver}" not found')
-    if request.get("ConfigOnly") or (request.get("ConfigFrom") or {}):
-        raise Invalid("ConfigOnly and ConfigFrom are not supported: give the configuration with the network itself")
+def _ipam(wanted: Definition, shown: list[Json]) -> Json:
+    return {"Driver": "default", "Options": wanted.ipam_options, "Config": shown}

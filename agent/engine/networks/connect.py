@@ -8,13 +8,14 @@ import msgspec
 from agent.engine.errors import Denied, NotFound, System
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import hostfiles, sandbox
-from agent.engine.networks.attach import check_config, make_endpoint
+from agent.engine.networks import hostfiles, live, sandbox
+from agent.engine.networks.attach import bind, check_config, make_endpoint, shown_ports
 from agent.engine.networks.endpoint import SHORT_ID, Endpoint, Json
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
-from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.live import LiveSandbox, Target
 from agent.engine.networks.ops import Ops, host_resolv, read
+from agent.engine.networks.ports import PortRequest
 from agent.engine.networks.requests import SandboxRequest, check_endpoints
 from agent.engine.state.records import ContainerRecord, NetworkRecord
 
@@ -72,6 +73,7 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
                 raise
         del one.endpoints[network.name]
         ops.catalogue.give_back(end)
+        await _repoint(ops, one, SandboxRequest.of(container))
         await ops.workers.run(lambda _: _rewrite_hosts(ops, one, container))
     kept = {name: config for name, config in wanted.items() if name != network.name}
     await _save(ops, container, kept, one)
@@ -82,7 +84,7 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
 
 
 async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: ContainerRecord, config: Json) -> None:
-    await ops.ensure_bridge(network)
+    await ops.ensure_link(network)
     end = make_endpoint(ops, one, network, config)
     endpoints = [*one.endpoints.values(), end]
 
@@ -103,6 +105,7 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
             given.get("DnsOptions") or (),
         )
         await ops.start_resolver(one, given.get("Dns") or ())
+        await _repoint(ops, one, SandboxRequest.of(container))
         await ops.workers.run(lambda _: _rewrite_hosts(ops, one, container, resolv))
     except BaseException:
         one.endpoints.pop(network.name, None)
@@ -110,12 +113,44 @@ async def _plug(ops: Ops, one: LiveSandbox, network: NetworkRecord, container: C
         remaining = [*one.endpoints.values()]
         with contextlib.suppress(OSError, System):
             await ops.workers.run(lambda home: _unplug(ops, home, one, end, remaining))
+            await _repoint(ops, one, SandboxRequest.of(container))
         raise
 
 
 def _unplug(ops: Ops, home: Home, one: LiveSandbox, end: Endpoint, remaining: Sequence[Endpoint]) -> None:
-    sandbox.unplug(home, one.path, end.veth, remaining)
+    sandbox.unplug(home, one.path, end, remaining)
     ops.rules.unguard(home, [end])
+
+
+async def _repoint(ops: Ops, one: LiveSandbox, request: SandboxRequest) -> None:
+    """Lead the published ports to the network that is now first, keeping their numbers; to none: take them back.
+
+    Raises:
+        System: a port cannot be had.
+    """
+    target = live.target_of(one.endpoints.values(), ops.catalogue)
+    if target == one.target:
+        return
+    if target is None:
+        one.close_relays()
+    wanted = request.port_requests()
+    await ops.workers.run(lambda home: _lead(ops, home, one, wanted, target))
+    one.point_relays()
+    await one.start_relays(ops.workers)
+
+
+def _lead(ops: Ops, home: Home, one: LiveSandbox, wanted: Sequence[PortRequest], target: Target | None) -> None:
+    ops.rules.unpublish(home, one.rules)
+    one.rules, one.target = [], target
+    if target is None:
+        ops.ports.release(one.bindings)
+        one.bindings = []
+        return
+    if not one.bindings:
+        one.bindings = bind(ops, one, wanted, target)
+    rules = live.all_rules(one.bindings, wanted, target)
+    ops.rules.publish(home, rules)
+    one.rules = rules
 
 
 def _rewrite_hosts(
@@ -137,7 +172,8 @@ async def _save(ops: Ops, container: ContainerRecord, wanted: dict[str, Json], o
     network = container.network
     if one is not None:
         settings = {name: end.settings() for name, end in one.endpoints.items()}
-        network = msgspec.structs.replace(network, endpoints=settings)
+        ports = shown_ports(one, SandboxRequest.of(container))
+        network = msgspec.structs.replace(network, endpoints=settings, ports=ports, ifnames=one.ifnames)
     await ops.containers.change(container.id, endpoints_config=wanted, unplugged=not wanted, network=network)
 
 

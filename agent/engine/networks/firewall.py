@@ -2,11 +2,12 @@
 
     raw          what comes from outside for 127/8, or says that it is from there, is dropped: bridges carry
                  route_localnet, so that the host's loopback reaches published ports; that must not open it to others
-    prerouting,  a published address is rewritten to the container's: ``published`` holds exact host addresses,
-    output       ``published_any`` those of every local address. Not for a bridge whose containers may not talk to each
-                 other: a rewritten packet would stay on the bridge, so the engine's relay answers there (TCP)
-    forward      into a bridge: answers, published ports (rewritten by us), neighbours on the same bridge; else dropped.
-                 Out of an internal bridge: nothing
+    prerouting,  a published address is rewritten to the container's: ``published4`` and ``published6`` hold exact host
+    output       addresses, ``published_any4`` and ``published_any6`` those of every local address. Not for a bridge
+                 whose containers may not talk to each other: a rewritten packet would stay on the bridge, so the
+                 engine's relay answers there (TCP). Nor for ::1, which the kernel lets out of no link: relayed too
+    forward      into a bridge: answers, published ports (rewritten by us, or ``routed`` to), neighbours on the same
+                 bridge; else dropped. Out of an internal bridge: nothing
     postrouting  what leaves a bridge's subnet by another link is masqueraded, and so is a connection that comes back to
                  the bridge from which it came (hairpin), or from the host's loopback
 
@@ -14,8 +15,11 @@ The whole table is replaced in one transaction when a bridge comes or goes; a po
 Tables of others are never read or written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+VERSIONS = (4, 6)
+FAMILY = {4: "ip", 6: "ip6"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +32,30 @@ class BridgeRules:
     masquerade: bool = True
     icc: bool = True
     """Containers of this bridge may talk to each other."""
+    modes: Mapping[int, str] = field(default_factory=dict)
+    """IP version → ``nat``, ``nat-unprotected``, ``routed`` or ``isolated``; none said: ``nat``."""
+    hosts: Mapping[int, str] = field(default_factory=dict)
+    """IP version → source address of what leaves; none said: the outgoing link's own."""
+
+    def mode(self, version: int) -> str:
+        return self.modes.get(version, "nat")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class PortRule:
-    """One published port: ``host_ip`` empty for every local address."""
+    """One published port: ``host_ip`` empty for every local address of the container's IP version."""
 
     protocol: str
     host_ip: str
     host_port: int
     container_ip: str
     container_port: int
+    routed: bool = False
+    """Nothing is rewritten: the container's own address is reached at its own port."""
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.container_ip else 4
 
 
 @dataclass
@@ -50,28 +67,36 @@ class RuleSet:
     ports: set[PortRule] = field(default_factory=set)
 
 
-def _map_of(port: PortRule) -> tuple[str, str]:
+def _key(port: PortRule) -> tuple[str, str]:
+    """The map or set of a port, and its key there."""
+    if port.routed:
+        return f"routed{port.version}", f"{port.container_ip} . {port.protocol} . {port.container_port}"
     key = f"{port.protocol} . {port.host_port}"
-    return ("published", f"{port.host_ip} . {key}") if port.host_ip else ("published_any", key)
+    if port.host_ip:
+        return f"published{port.version}", f"{port.host_ip} . {key}"
+    return f"published_any{port.version}", key
 
 
 def _element(port: PortRule) -> str:
-    return f"{_map_of(port)[1]} : {port.container_ip} . {port.container_port}"
+    key = _key(port)[1]
+    return key if port.routed else f"{key} : {port.container_ip} . {port.container_port}"
 
 
 def _elements(ports: Iterable[PortRule], name: str) -> str:
-    found = [_element(port) for port in sorted(ports) if _map_of(port)[0] == name]
+    found = dict.fromkeys(_element(port) for port in sorted(ports) if _key(port)[0] == name)
     return f"    elements = {{ {', '.join(found)} }}\n" if found else ""
 
 
 def add_ports(table: str, ports: Iterable[PortRule]) -> str:
     """Publish: one command a port."""
-    return "".join(f"add element inet {table} {_map_of(port)[0]} {{ {_element(port)} }}\n" for port in ports)
+    found = dict.fromkeys((_key(port)[0], _element(port)) for port in ports)
+    return "".join(f"add element inet {table} {name} {{ {element} }}\n" for name, element in found)
 
 
 def delete_ports(table: str, ports: Iterable[PortRule]) -> str:
     """Take published ports back."""
-    return "".join(f"delete element inet {table} {_map_of(port)[0]} {{ {_map_of(port)[1]} }}\n" for port in ports)
+    found = dict.fromkeys(map(_key, ports))
+    return "".join(f"delete element inet {table} {name} {{ {key} }}\n" for name, key in found)
 
 
 def delete_table(table: str) -> str:
@@ -91,12 +116,22 @@ def chain_name(link: str) -> str:
 
 
 def _into(bridge: BridgeRules) -> str:
-    neighbours = f'    iifname "{bridge.link}" accept\n' if bridge.icc else ""
-    published = "" if bridge.internal else "    ct status dnat accept\n"
-    return (
-        f"  chain into_{chain_name(bridge.link)} {{\n    ct state established,related accept\n"
-        f"{published}{neighbours}    drop\n  }}\n"
-    )
+    lines = ["ct state established,related accept"]
+    for version in VERSIONS if not bridge.internal else ():
+        family = FAMILY[version]
+        if bridge.mode(version) == "routed":
+            lines += [
+                f"{family} daddr . meta l4proto . th dport @routed{version} accept",
+                f"meta nfproto ipv{version} meta l4proto {'icmp' if version == 4 else 'ipv6-icmp'} accept",
+            ]
+        elif bridge.mode(version) == "nat-unprotected":
+            lines.append(f"meta nfproto ipv{version} accept")
+    if not bridge.internal:
+        lines.append("ct status dnat accept")
+    if bridge.icc:
+        lines.append(f'iifname "{bridge.link}" accept')
+    body = "".join(f"    {line}\n" for line in (*lines, "drop"))
+    return f"  chain into_{chain_name(bridge.link)} {{\n{body}  }}\n"
 
 
 def _out_of(bridge: BridgeRules) -> str:
@@ -108,30 +143,48 @@ def _postrouting(bridge: BridgeRules) -> str:
         return ""
     lines = []
     for subnet in bridge.subnets:
-        if ":" in subnet:
+        version = 6 if ":" in subnet else 4
+        if bridge.mode(version) == "routed":
             continue
-        lines.append(f'    ip saddr {subnet} oifname "{bridge.link}" ct status dnat masquerade\n')
+        family, host = FAMILY[version], bridge.hosts.get(version)
+        lines.append(f'    {family} saddr {subnet} oifname "{bridge.link}" ct status dnat masquerade\n')
         if bridge.masquerade:
-            lines.append(f'    ip saddr {subnet} oifname != "{bridge.link}" masquerade\n')
+            verdict = f"snat {family} to {host}" if host else "masquerade"
+            lines.append(f'    {family} saddr {subnet} oifname != "{bridge.link}" {verdict}\n')
     lines.append(f'    ip saddr 127.0.0.0/8 oifname "{bridge.link}" ct status dnat masquerade\n')
     return "".join(lines)
 
 
-DNAT = (
-    "    dnat ip to ip daddr . meta l4proto . th dport map @published\n"
-    "    fib daddr type local dnat ip to meta l4proto . th dport map @published_any\n"
-)
+def _maps(ports: Iterable[PortRule]) -> str:
+    found = []
+    for version in VERSIONS:
+        address = f"ipv{version}_addr"
+        value = f"inet_service : {address} . inet_service"
+        for kind, name, key in (
+            ("map", f"published{version}", f"{address} . inet_proto . {value}"),
+            ("map", f"published_any{version}", f"inet_proto . {value}"),
+            ("set", f"routed{version}", f"{address} . inet_proto . inet_service"),
+        ):
+            found.append(f"  {kind} {name} {{\n    type {key}\n{_elements(ports, name)}  }}\n")
+    return "".join(found)
+
+
+def _dnat(six: str = "") -> str:
+    return (
+        "    dnat ip to ip daddr . meta l4proto . th dport map @published4\n"
+        "    fib daddr type local dnat ip to meta l4proto . th dport map @published_any4\n"
+        f"    {six}dnat ip6 to ip6 daddr . meta l4proto . th dport map @published6\n"
+        f"    {six}fib daddr type local dnat ip6 to meta l4proto . th dport map @published_any6\n"
+    )
 
 
 def render(rules: RuleSet) -> str:
     """The whole table, replacing the one that is there in the same transaction."""
     bridges = [rules.bridges[link] for link in sorted(rules.bridges)]
-    value = "inet_service : ipv4_addr . inet_service"
     return (
         delete_table(rules.table)
         + f"table inet {rules.table} {{\n"
-        + f"  map published {{\n    type ipv4_addr . inet_proto . {value}\n{_elements(rules.ports, 'published')}  }}\n"
-        + f"  map published_any {{\n    type inet_proto . {value}\n{_elements(rules.ports, 'published_any')}  }}\n"
+        + _maps(rules.ports)
         + "".join(_into(bridge) for bridge in bridges)
         + "".join(_out_of(bridge) for bridge in bridges if bridge.internal)
         + _verdicts("into", [bridge.link for bridge in bridges], "into")
@@ -140,8 +193,9 @@ def render(rules: RuleSet) -> str:
         + '    iifname != "lo" ip daddr 127.0.0.0/8 drop\n    iifname != "lo" ip saddr 127.0.0.0/8 drop\n  }\n'
         + "  chain prerouting {\n    type nat hook prerouting priority dstnat; policy accept;\n"
         + "".join(f'    iifname "{bridge.link}" return\n' for bridge in bridges if not bridge.icc)
-        + f"{DNAT}  }}\n"
-        + f"  chain output {{\n    type nat hook output priority -100; policy accept;\n{DNAT}  }}\n"
+        + f"{_dnat()}  }}\n"
+        + "  chain output {\n    type nat hook output priority -100; policy accept;\n"
+        + f"{_dnat('ip6 daddr != ::1 ')}  }}\n"
         + "  chain forward {\n    type filter hook forward priority filter; policy accept;\n"
         + "    iifname vmap @out_of\n    oifname vmap @into\n  }\n"
         + "  chain postrouting {\n    type nat hook postrouting priority srcnat; policy accept;\n"

@@ -38,8 +38,8 @@ def _elements(ends: Iterable[Endpoint]) -> dict[str, list[str]]:
         link = f'"{end.veth}"'
         found["links"].append(link)
         found["links_macs"].append(f"{link} . {end.mac}")
-        for one in end.addresses:
-            found["four" if one.address.version == 4 else "six"].append(f"{link} . {end.mac} . {one.address}")
+        for address, _ in end.configured():
+            found["four" if address.version == 4 else "six"].append(f"{link} . {end.mac} . {address}")
     return {name: elements for name, elements in found.items() if elements}
 
 

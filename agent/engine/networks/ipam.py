@@ -17,8 +17,6 @@ Subnet = IPv4Network | IPv6Network
 IN_USE = "Address already in use"
 OUT_OF_RANGE = "Requested address is out of range"
 OVERLAP = "Pool overlaps with other one on this address space"
-# An IPv6 pool is a /64 of a unique local prefix: RFC 4193.
-IPV6_POOL = "fd4c:6f6e:6773::/48:64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +118,15 @@ def overlap(one: Subnet, other: Subnet) -> bool:
     return one.version == other.version and one.overlaps(other)
 
 
+def unique_local_pool(key: str) -> str:
+    """An engine's own prefix of IPv6 subnets, a /64 for each network: RFC 4193.
+
+    Args:
+        key: at least ten hexadecimal digits that no other engine has.
+    """
+    return f"fd{key[:2]}:{key[2:6]}:{key[6:10]}::/48:64"
+
+
 def candidates(pools: Iterable[str]) -> Iterator[Subnet]:
     """Subnets of the pools, written ``BASE:SIZE``, in order."""
     for pool in pools:
@@ -141,8 +148,8 @@ def free_subnet(pools: Sequence[str], taken: Collection[Subnet]) -> Subnet:
     )
 
 
-def free_address(one: Plan, taken: Collection[Address], network: str) -> Address:
-    """The lowest free address of the range.
+def free_address(plans: Sequence[Plan], taken: Collection[Address], network: str) -> tuple[Plan, Address]:
+    """The lowest free address of the first range that has one.
 
     Args:
         network: ``NAME (ID)`` for the message.
@@ -150,11 +157,11 @@ def free_address(one: Plan, taken: Collection[Address], network: str) -> Address
     Raises:
         Unavailable: none is left.
     """
-    used = one.reserved | frozenset(taken)
-    found = _lowest(one.range, used)
-    if found is None:
-        raise Unavailable(f"no available IPv{one.version} addresses on this network's address pools: {network}")
-    return found
+    for one in plans:
+        found = _lowest(one.range, one.reserved | frozenset(taken))
+        if found is not None:
+            return one, found
+    raise Unavailable(f"no available IPv{plans[0].version} addresses on this network's address pools: {network}")
 
 
 def static_address(plans: Sequence[Plan], text: str, taken: Collection[Address]) -> tuple[Plan, Address]:

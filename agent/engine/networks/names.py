@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 
+from agent.engine.networks.definition import DRIVERS, PREDEFINED
 from agent.engine.networks.dns import Address, Names
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.live import LiveSandbox
@@ -10,7 +11,7 @@ from agent.engine.networks.live import LiveSandbox
 
 def has_names(end: Endpoint) -> bool:
     """Its network resolves names; the default bridge does not, as with Docker."""
-    return end.driver == "bridge" and end.network != "bridge"
+    return end.driver in DRIVERS and end.network not in PREDEFINED
 
 
 def needs_resolver(one: LiveSandbox) -> bool:
@@ -19,10 +20,18 @@ def needs_resolver(one: LiveSandbox) -> bool:
 
 
 def names_of(one: LiveSandbox, others: Iterable[LiveSandbox], name_of: Callable[[str], str]) -> Names:
-    """Names, aliases, hostnames and short ids of the containers that share a network with this one."""
+    """Names, aliases, hostnames and short ids of the containers that share a network with this one.
+
+    Links of an endpoint are names of its own for others: nobody else resolves them.
+    """
     forward: dict[str, list[Address]] = {}
     backward: dict[Address, str] = {}
     mine = {end.network_id for end in one.endpoints.values() if has_names(end)}
+    aliases: dict[tuple[str, str], list[str]] = {}
+    for end in one.endpoints.values():
+        for text in end.config.get("Links") or ():
+            target, _, alias = str(text).partition(":")
+            aliases.setdefault((end.network_id, target.lstrip("/")), []).append((alias or target).lower())
     for other in others:
         for end in other.endpoints.values():
             if end.network_id not in mine or not has_names(end):
@@ -33,6 +42,8 @@ def names_of(one: LiveSandbox, others: Iterable[LiveSandbox], name_of: Callable[
                 if label:
                     for full in (label.lower(), f"{label}.{end.network}".lower()):
                         forward.setdefault(full, []).extend(addresses)
+            for label in aliases.get((end.network_id, name), ()):
+                forward.setdefault(label, []).extend(addresses)
             backward |= dict.fromkeys(addresses, f"{name}.{end.network}")
     return Names(forward, backward)
 

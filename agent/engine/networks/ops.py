@@ -11,16 +11,18 @@ from agent.engine.events import EventBus
 from agent.engine.kernel import namespaces
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home, NetWorkers
-from agent.engine.networks import bridge, hostfiles
+from agent.engine.networks import bridge, hostfiles, parents
 from agent.engine.networks.catalogue import Catalogue
+from agent.engine.networks.definition import DRIVERS
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.hostfiles import Resolv
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.names import Directory, names_of, needs_resolver
+from agent.engine.networks.options import ON_PARENT
 from agent.engine.networks.ports import Ports
 from agent.engine.networks.resolver import Resolver
 from agent.engine.networks.rules import Rules
-from agent.engine.networks.sandbox import Wire
+from agent.engine.networks.sandbox import Port, Wire
 from agent.engine.paths import Paths
 from agent.engine.state.records import NetworkRecord
 from agent.engine.state.repository import Containers
@@ -83,40 +85,59 @@ class Ops:
         record = self.containers.find(container_id)
         return record.name if record is not None else self.live[container_id].name
 
-    async def ensure_bridge(self, record: NetworkRecord) -> None:
-        """The network's link and rules are there. The engine makes a link when it is first needed."""
-        if record.id in self.made or record.driver != "bridge":
+    async def ensure_link(self, record: NetworkRecord) -> None:
+        """The network's link and rules are there. The engine makes a link when it is first needed.
+
+        Raises:
+            System: it cannot be made.
+        """
+        if record.id in self.made or record.driver not in DRIVERS:
             return
         async with self.making:
             if record.id not in self.made:
                 await self.workers.run(lambda home: self._make(home, record))
                 self.made.add(record.id)
 
-    async def remove_bridge(self, record: NetworkRecord) -> None:
+    async def remove_link(self, record: NetworkRecord) -> None:
         """Take the network's rules and link away."""
 
         def unmake(home: Home) -> None:
+            if record.driver in ON_PARENT:
+                parents.remove(record, self.rules.table, self.catalogue.all())
+                return
             self.rules.remove_bridge(home, record.bridge)
             failpoint("network.unruled")
-            bridge.remove(record.bridge)
+            bridge.remove(record.bridge, self.rules.table)
             failpoint("network.unlinked")
 
+        if record.config_only:
+            return
         async with self.making:
             await self.workers.run(unmake)
             self.made.discard(record.id)
 
     def _make(self, home: Home, record: NetworkRecord) -> None:
+        if record.driver in ON_PARENT:
+            parents.ensure(record, self.rules.table)
+            failpoint("network.linked")
+            return
         plans = self.catalogue.plans(record.id)
         bridge.ensure(record, plans, self.rules.table)
         failpoint("network.linked")
         self.rules.add_bridge(home, bridge.rules_of(record, plans))
         failpoint("network.ruled")
 
+    def link_of(self, record: NetworkRecord) -> str:
+        """The host's link of a network; empty where it has none."""
+        return parents.read(record).parent if record.driver in ON_PARENT else record.bridge
+
     def wire(self, end: Endpoint) -> Wire:
         """What the kernel needs to know of an endpoint's link."""
         network = self.catalogue.find(end.network_id)
-        options = bridge.read_options(network.id, network.options)
-        return Wire(end, network.bridge, options.mtu, isolated=not options.icc)
+        if network.driver in ON_PARENT:
+            return Wire(end, parents.child(network))
+        options = bridge.read(network)
+        return Wire(end, Port(network.bridge, options.mtu, isolated=not options.icc))
 
     async def start_resolver(self, one: LiveSandbox, dns: Sequence[str], *, fresh: bool = True) -> None:
         """Serve names inside the sandbox, if it is on a network that has them.
@@ -138,7 +159,7 @@ class Ops:
         self.rules.unpublish(home, one.rules)
         self.rules.unguard(home, one.endpoints.values())
         self.ports.release(one.bindings)
-        one.rules, one.bindings = [], []
+        one.rules, one.bindings, one.target = [], [], None
         namespaces.remove_network(one.path)
 
     async def teardown(self, one: LiveSandbox) -> None:

@@ -9,7 +9,7 @@ import errno
 import itertools
 import socket
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,7 +19,7 @@ from agent.engine.errors import Invalid, System
 from agent.engine.networks.firewall import PortRule
 
 ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 (an address to compare with)
-PROTOCOLS = ("tcp", "udp")
+PROTOCOLS = ("tcp", "udp", "sctp")
 BACKLOG = 512
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -47,19 +47,30 @@ class Binding:
     request: PortRequest
     host_ip: str
     host_port: int
-    socket: socket.socket
+    socket: socket.socket | None
+    """None for SCTP where the kernel has no such sockets: the rules alone carry it then."""
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.host_ip else 4
 
     @property
     def shown(self) -> dict[str, str]:
         """As in ``NetworkSettings.Ports``."""
         return {"HostIp": self.host_ip, "HostPort": str(self.host_port)}
 
-    def rule(self, container_ip: str) -> PortRule | None:
-        """The rewriting rule; None for IPv6, which is relayed."""
-        if ":" in self.host_ip:
+    def rule(self, addresses: Mapping[int, str]) -> PortRule | None:
+        """The rewriting rule; None where the container has no address of that IP version: it is relayed."""
+        target = addresses.get(self.version)
+        if target is None:
             return None
-        address = "" if self.host_ip == ANY4 else self.host_ip
-        return PortRule(self.request.protocol, address, self.host_port, container_ip, self.request.container_port)
+        address = "" if self.host_ip in (ANY4, ANY6) else self.host_ip
+        return PortRule(self.request.protocol, address, self.host_port, target, self.request.container_port)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        if self.socket is not None:
+            self.socket.close()
 
 
 def parse_port(text: str) -> tuple[int, str]:
@@ -71,7 +82,7 @@ def parse_port(text: str) -> tuple[int, str]:
     number, _, protocol = text.partition("/")
     protocol = (protocol or "tcp").lower()
     if protocol not in PROTOCOLS:
-        raise Invalid(f"invalid proto: {protocol}; only {' and '.join(PROTOCOLS)} ports can be published")
+        raise Invalid(f"invalid proto: {protocol}")
     if not number.isdigit() or not 0 < int(number) <= 65535:
         raise Invalid(f"invalid port specification: {text!r}")
     return int(number), protocol
@@ -140,13 +151,24 @@ class Ports:
         self._held: dict[tuple[str, int], set[str]] = {}
         self._next = 0
 
-    def bind(self, request: PortRequest, default_ip: str) -> list[Binding]:
+    def bind(
+        self, request: PortRequest, default_ip: str, versions: Collection[int] = frozenset({4, 6})
+    ) -> list[Binding]:
         """Take a number and bind its sockets: the same number on 0.0.0.0 and [::] when no address was asked.
+
+        Args:
+            default_ip: where the request names no address.
+            versions: IP versions that are served where it names none.
 
         Raises:
             System: taken, in dockerd's words: by another container, or by a process of the host.
         """
-        addresses = self._addresses(request.host_ip or default_ip, bool(request.host_ip))
+        addresses = [request.host_ip]
+        if not request.host_ip:
+            everywhere = [ANY4, ANY6] if default_ip == ANY4 and socket.has_ipv6 else [default_ip]
+            addresses = [one for one in everywhere if (6 if ":" in one else 4) in versions]
+        if not addresses:
+            return []
         refusal: System | None = None
         for number in self._numbers(request):
             try:
@@ -158,18 +180,12 @@ class Ports:
     def release(self, bindings: Iterable[Binding]) -> None:
         """Give numbers back."""
         for binding in bindings:
-            binding.socket.close()
+            binding.close()
             with self._lock:
                 held = self._held.get((binding.request.protocol, binding.host_port), set())
                 held.discard(binding.host_ip)
                 if not held:
                     self._held.pop((binding.request.protocol, binding.host_port), None)
-
-    @staticmethod
-    def _addresses(host_ip: str, chosen: bool) -> list[str]:
-        if host_ip == ANY4 and not chosen and socket.has_ipv6:
-            return [ANY4, ANY6]
-        return [host_ip]
 
     def _numbers(self, request: PortRequest) -> Iterable[int]:
         if request.first:
@@ -186,7 +202,7 @@ class Ports:
         try:
             for address in addresses:
                 bound = _socket(request.protocol, address, number)
-                if bound is not None:
+                if bound is not None or request.protocol == "sctp":
                     made.append(Binding(request, address, number, bound))
         except System:
             self.release(made)
@@ -210,13 +226,14 @@ class Ports:
 
 
 def _socket(protocol: str, address: str, number: int) -> socket.socket | None:
-    """A bound socket of the calling thread's namespace; None where the kernel has no IPv6."""
+    """A bound socket of the calling thread's namespace; None where the kernel has no IPv6, or no SCTP."""
     six = ":" in address
-    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    number_of = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
     try:
-        bound = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind)
+        bound = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind, number_of[protocol])
     except OSError:
-        if six:
+        if six or protocol == "sctp":
             return None
         raise
     try:
@@ -225,7 +242,7 @@ def _socket(protocol: str, address: str, number: int) -> socket.socket | None:
         if protocol == "tcp":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((address, number))
-        if protocol == "tcp":
+        if protocol != "udp":
             bound.listen(BACKLOG)
         bound.setblocking(False)
     except OSError as error:

@@ -15,6 +15,7 @@ from agent.engine.networks.host import read_mode
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.ops import Ops
 from agent.engine.networks.ports import PortRequest, parse_port
+from agent.engine.networks.requests import SandboxRequest
 from agent.engine.state.records import ContainerRecord
 
 log = logging.getLogger(__name__)
@@ -28,26 +29,28 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     adopted = [record for record in running if read_mode(record.network_mode).kind != "container"]
     await asyncio.gather(*(_adopt(ops, record) for record in adopted))
     needed = {end.network_id for one in ops.live.values() for end in one.endpoints.values()}
-    bridges = [network for network in map(ops.catalogue.find, sorted(needed)) if network.driver == "bridge"]
-    if not bridges:
+    networks = [ops.catalogue.find(one) for one in sorted(needed)]
+    if not any(network.driver == "bridge" for network in networks):
         await ops.workers.run(ops.rules.clear)
-    for network in bridges:
-        await ops.ensure_bridge(network)
+    for network in networks:
+        await ops.ensure_link(network)
     await asyncio.gather(*(_serve(ops, ops.live[record.id], record) for record in adopted))
     await ops.workers.run(lambda _: _sweep(ops))
 
 
 async def _adopt(ops: Ops, record: ContainerRecord) -> None:
     one = LiveSandbox(record.id, record.name, record.config.get("Hostname") or "", ops.paths.namespace(record.id))
-    links = await ops.workers.run(lambda home: _links(home, one.path))
+    links = record.network.ifnames or await ops.workers.run(lambda home: _links(home, one.path, record))
     one.endpoints = {end.network: end for end in live.rebuilt(record, ops.catalogue, links)}
     for end in one.endpoints.values():
         ops.catalogue.mark(end)
     ops.live[record.id] = one
 
 
-def _links(home: Home, path: Path) -> dict[str, str]:
-    return sandbox.names_inside(home, path) if path.exists() else {}
+def _links(home: Home, path: Path, record: ContainerRecord) -> dict[str, str]:
+    """By MAC, for the record of an engine that did not note the names."""
+    known = sandbox.names_inside(home, path) if path.exists() else {}
+    return {name: known.get(one.get("MacAddress") or "", "") for name, one in record.network.endpoints.items()}
 
 
 async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:
@@ -70,7 +73,9 @@ def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord) ->
             port = int(binding["HostPort"])
             request = PortRequest(protocol, number, binding["HostIp"], port, port)
             one.bindings += ops.ports.bind(request, ops.config.default_publish_address)
-    one.rules = live.all_rules(one.bindings, live.target_of(one.endpoints.values()))
+    one.target = live.target_of(one.endpoints.values(), ops.catalogue)
+    wanted = SandboxRequest.of(record).port_requests()
+    one.rules = live.all_rules(one.bindings, wanted, one.target)
     ops.rules.publish(home, one.rules)
 
 
@@ -79,13 +84,16 @@ def _sweep(ops: Ops) -> None:
     for path in ops.paths.namespaces.glob("*"):
         if path.name not in ops.live:
             namespaces.remove_network(path)
-    ours = {record.bridge for record in ops.catalogue.all() if record.bridge}
+    records = ops.catalogue.all()
+    ours = set(map(ops.link_of, records)) - {""}
+    bridged = {record.bridge for record in records}
     if ours.isdisjoint(name for _, name in socket.if_nameindex()):
         return
-    known = {end.veth for one in ops.live.values() for end in one.endpoints.values() if end.addresses}
+    known = {end.veth for one in ops.live.values() for end in one.endpoints.values() if end.bridged}
     with Links() as links:
         found = links.all()
-        bridges = {link.index for link in found if link.name in ours}
+        # A bridge or parent that was there before us has links that are none of our business.
+        bridges = {link.index for link in found if link.name in bridged and link.alias == ops.rules.table}
         for link in found:
             orphan = link.kind == "veth" and link.master in bridges and link.name not in known
             if orphan or (link.alias == ops.rules.table and link.name not in ours):

@@ -1,5 +1,5 @@
 """Bytes from a published port to a container where no rule can rewrite the address: IPv6 clients of IPv4 containers,
-and TCP while the firewall's table is missing.
+::1, and TCP while the firewall's table is missing.
 
 Runs on the engine's loop; sockets towards the container are made in the engine's network namespace by a worker thread.
 """
@@ -22,7 +22,9 @@ class TcpRelay:
     def __init__(self, workers: NetWorkers, listener: socket.socket, target: tuple[str, int]) -> None:
         self._workers = workers
         self._listener = listener
-        self._target = target
+        self.target = target
+        """Address and port; new connections follow a change."""
+        self.version = 6 if listener.family == socket.AF_INET6 else 4
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -44,7 +46,7 @@ class TcpRelay:
         far: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                outward = await _towards(self._workers, self._target, socket.SOCK_STREAM)
+                outward = await _towards(self._workers, self.target, socket.SOCK_STREAM)
             answers, far = await asyncio.open_connection(sock=outward)
             async with asyncio.TaskGroup() as both:
                 both.create_task(_pump(reader, far))
@@ -64,7 +66,9 @@ class UdpRelay(asyncio.DatagramProtocol):
     def __init__(self, workers: NetWorkers, bound: socket.socket, target: tuple[str, int]) -> None:
         self._workers = workers
         self._bound = bound
-        self._target = target
+        self.target = target
+        """Address and port; new clients follow a change."""
+        self.version = 6 if bound.family == socket.AF_INET6 else 4
         self._front: asyncio.DatagramTransport | None = None
         self._sessions: OrderedDict[tuple[str, int], asyncio.Future[asyncio.DatagramTransport]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,7 +106,7 @@ class UdpRelay(asyncio.DatagramProtocol):
             self._sessions.pop(client, None)
 
     async def _open(self, client: tuple[str, int]) -> asyncio.DatagramTransport:
-        outward = await _towards(self._workers, self._target, socket.SOCK_DGRAM)
+        outward = await _towards(self._workers, self.target, socket.SOCK_DGRAM)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: _Answers(self._front, client), sock=outward)
         return transport

@@ -13,6 +13,7 @@ from agent.engine.state.records import ContainerRecord, NetworkState
 
 Json = dict[str, Any]
 HOST_GATEWAY = "host-gateway"
+LINKS = "network can't be used with links. This would result in undefined behavior"
 IP_NEEDS_USER_NETWORK = "user specified IP address is supported on user defined networks only"
 IP_NEEDS_SUBNET = "user specified IP address is supported only when connecting to networks with user configured subnets"
 ALIAS_NEEDS_USER_NETWORK = "network-scoped alias is supported only for containers in user defined networks"
@@ -52,7 +53,7 @@ class SandboxRequest:
             domainname=config.get("Domainname") or "",
             network_mode=record.network_mode,
             endpoints=record.endpoints_config,
-            unplugged=record.unplugged,
+            unplugged=record.unplugged or bool(config.get("NetworkDisabled")),
             mac=config.get("MacAddress") or "",
             port_bindings=given.get("PortBindings") or {},
             exposed=tuple(config.get("ExposedPorts") or ()),
@@ -152,7 +153,6 @@ def check_mode(asked: Mapping[str, Any], host_config: Mapping[str, Any]) -> list
     if mode.kind == "container":
         for given, words in (
             (asked.get("Hostname"), "hostname and the network mode"),
-            (host_config.get("Links"), "links and the network mode"),
             (host_config.get("Dns"), "dns and the network mode"),
             (host_config.get("ExtraHosts"), "custom host-to-IP mapping and the network mode"),
             (asked.get("MacAddress"), "mac-address and the network mode"),
@@ -162,6 +162,10 @@ def check_mode(asked: Mapping[str, Any], host_config: Mapping[str, Any]) -> list
         ):
             if given:
                 raise Invalid(f"conflicting options: {words}")
+        if host_config.get("Links"):
+            raise Invalid(f"conflicting options: container type {LINKS}")
+    if mode.kind == "host" and host_config.get("Links"):
+        raise Invalid(f"conflicting options: host type {LINKS.replace('network ', 'networking ')}")
     if mode.kind == "host" and host_config.get("PortBindings"):
         return ["Published ports are discarded when using host network mode"]
     return []

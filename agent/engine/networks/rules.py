@@ -69,7 +69,7 @@ class Rules:
         Raises:
             System: nftables refused.
         """
-        fresh = {end.veth: end for end in ends if end.addresses}
+        fresh = {end.veth: end for end in ends if end.bridged}
         with self._lock:
             self._guarded |= fresh
             if self._guarding:

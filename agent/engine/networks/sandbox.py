@@ -12,11 +12,31 @@ from agent.engine.kernel import rtnetlink
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import OWN, Home
-from agent.engine.kernel.rtnetlink import Address, Rtnetlink
+from agent.engine.kernel.rtnetlink import Rtnetlink
 from agent.engine.networks.bridge import sysctl
-from agent.engine.networks.endpoint import Endpoint, gateway
+from agent.engine.networks.endpoint import Endpoint, default_way
 
 LOOPBACK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A pair of links, ours in a bridge."""
+
+    bridge: str
+    mtu: int
+    isolated: bool
+    """No talk with other containers of the bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One link on top of a parent's: macvlan or ipvlan."""
+
+    driver: str
+    parent: str
+    mode: int
+    flags: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +44,7 @@ class Wire:
     """One link to be made."""
 
     endpoint: Endpoint
-    bridge: str
-    mtu: int
-    isolated: bool
-    """No talk with other containers of the bridge."""
+    tie: Port | Child
 
 
 @contextmanager
@@ -58,14 +75,14 @@ def build(home: Home, path: Path, wires: Sequence[Wire]) -> None:
     endpoints = [wire.endpoint for wire in wires]
     with home.fresh(path), _speaking(path) as (inside, descriptor):
         failpoint("start.namespace")
-        sysctl("ipv6/conf/all/disable_ipv6", "0" if gateway(endpoints, 6) else "1")
-        if gateway(endpoints, 6):
+        six = any(one.of_version(6) for one in endpoints)
+        sysctl("ipv6/conf/all/disable_ipv6", "0" if six else "1")
+        if six:
             sysctl("ipv6/conf/default/accept_ra", "0")
         inside.talk(rtnetlink.link_up(LOOPBACK))
         for wire in wires:
             _plug(home, inside, descriptor, wire)
-        for gate, ifname in _gates(endpoints):
-            inside.talk(rtnetlink.default_route(gate, socket.if_nametoindex(ifname)))
+        _route(inside, endpoints)
 
 
 def plug(home: Home, path: Path, wire: Wire, endpoints: Sequence[Endpoint]) -> None:
@@ -82,7 +99,7 @@ def plug(home: Home, path: Path, wire: Wire, endpoints: Sequence[Endpoint]) -> N
             sysctl("ipv6/conf/all/disable_ipv6", "0")
             sysctl("ipv6/conf/default/accept_ra", "0")
         _plug(home, inside, descriptor, wire)
-        _route_anew(endpoints)
+        _route(inside, endpoints)
 
 
 def names_inside(home: Home, path: Path) -> dict[str, str]:
@@ -91,42 +108,61 @@ def names_inside(home: Home, path: Path) -> dict[str, str]:
         return {link.mac: link.name for link in links.all()}
 
 
-def unplug(home: Home, path: Path, veth: str, remaining: Sequence[Endpoint]) -> None:
-    """Take a link out of a namespace in use; one that is gone is fine."""
+def unplug(home: Home, path: Path, end: Endpoint, remaining: Sequence[Endpoint]) -> None:
+    """Take a link out of a namespace in use; one that is gone is fine.
+
+    Raises:
+        System: the kernel refused.
+    """
     with _refusals(path):
-        with Links() as links:
-            links.delete(veth)
+        if end.bridged:
+            with Links() as links:
+                links.delete(end.veth)
         with home.inside(path):
-            _route_anew(remaining)
+            if not end.bridged and end.ifname:
+                with Links() as links:
+                    links.delete(end.ifname)
+            with Rtnetlink() as inside:
+                _route(inside, remaining)
 
 
 def _plug(home: Home, inside: Rtnetlink, descriptor: int, wire: Wire) -> None:
     """The thread is inside, so names mean links there; ``home.rtnetlink`` still speaks for home."""
-    end = wire.endpoint
-    home.rtnetlink.talk(
-        rtnetlink.veth_add(end.veth, home.rtnetlink.index_of(wire.bridge), wire.mtu, end.ifname, end.mac, descriptor)
-    )
+    end, tie = wire.endpoint, wire.tie
+    if isinstance(tie, Port):
+        master = home.rtnetlink.index_of(tie.bridge)
+        home.rtnetlink.talk(rtnetlink.veth_add(end.veth, master, tie.mtu, end.ifname, end.mac, descriptor))
+    else:
+        _add_child(home, descriptor, end, tie)
     index = socket.if_nametoindex(end.ifname)
     inside.talk(
         rtnetlink.link_up(index),
-        *(rtnetlink.address_add(index, one.address, one.plan.subnet.prefixlen) for one in end.addresses),
+        *(rtnetlink.address_add(index, address, prefix) for address, prefix in end.configured()),
     )
-    port = home.rtnetlink.index_of(end.veth)
-    home.rtnetlink.talk(
-        rtnetlink.bridge_port(port, hairpin=True, isolated=wire.isolated), rtnetlink.forwarding_entry(port, end.mac)
-    )
+    for name, value in end.sysctls():
+        sysctl(name, value)
+    if isinstance(tie, Port):
+        port = home.rtnetlink.index_of(end.veth)
+        home.rtnetlink.talk(
+            rtnetlink.bridge_port(port, hairpin=True, isolated=tie.isolated), rtnetlink.forwarding_entry(port, end.mac)
+        )
 
 
-def _route_anew(endpoints: Sequence[Endpoint]) -> None:
-    with Links() as links:
-        for gate, ifname in _gates(endpoints):
-            links.default_route(gate, ifname)
+def _add_child(home: Home, descriptor: int, end: Endpoint, tie: Child) -> None:
+    parent = home.rtnetlink.index_of(tie.parent)
+    try:
+        if tie.driver == "macvlan":
+            home.rtnetlink.talk(rtnetlink.macvlan_add(parent, tie.mode, end.ifname, end.mac, descriptor))
+        else:
+            home.rtnetlink.talk(rtnetlink.ipvlan_add(parent, tie.mode, tie.flags, end.ifname, descriptor))
+    except OSError as error:
+        raise System(f"failed to create the {tie.driver} port: {error.strerror}") from error
 
 
-def _gates(endpoints: Sequence[Endpoint]) -> Iterator[tuple[Address, str]]:
-    """Where the default routes lead, and by which link."""
-    for version in (4, 6):
-        chosen = gateway(endpoints, version)
+def _route(inside: Rtnetlink, endpoints: Sequence[Endpoint]) -> None:
+    """The default routes, chosen anew."""
+    for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        chosen = default_way(endpoints, version)
         if chosen is not None:
-            owner = next(one for one in endpoints if chosen in one.addresses)
-            yield chosen.plan.gateway, owner.ifname
+            gateway = chosen.gateway(version)
+            inside.talk(rtnetlink.default_route(gateway, socket.if_nametoindex(chosen.ifname), family))

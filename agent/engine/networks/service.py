@@ -18,6 +18,7 @@ from agent.engine.kernel.networkers import NetWorkers
 from agent.engine.networks import attach, connect, recovery, views
 from agent.engine.networks.catalogue import Catalogue
 from agent.engine.networks.endpoint import Json
+from agent.engine.networks.ipam import unique_local_pool
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.ops import Ops
 from agent.engine.networks.ports import Ports
@@ -59,7 +60,7 @@ class NetworkService:
             containers=containers,
             events=events,
             workers=workers,
-            catalogue=Catalogue(networks, workers, config.address_pools),
+            catalogue=Catalogue(networks, workers, config.address_pools, (unique_local_pool(config.key),)),
             rules=Rules(f"longshore-{config.key}"),
             ports=Ports(),
         )
@@ -81,7 +82,7 @@ class NetworkService:
         for one in self.ops.live.values():
             one.close()
             for binding in one.bindings:
-                binding.socket.close()
+                binding.close()
         await asyncio.to_thread(self.ops.workers.close)
 
     def find(self, ref: str) -> NetworkRecord:
@@ -113,7 +114,7 @@ class NetworkService:
         record = await self.ops.catalogue.create(request)
         try:
             failpoint("network.saved")
-            await self.ops.ensure_bridge(record)
+            await self.ops.ensure_link(record)
         except BaseException:
             await self.ops.catalogue.delete(record.id)
             raise
@@ -130,9 +131,11 @@ class NetworkService:
         record = self.find(ref)
         if record.predefined:
             raise Denied(f"{record.name} is a pre-defined network and cannot be removed")
+        if any(one.config_from.get("Network") == record.name for one in self.list() if record.config_only):
+            raise Denied(f'error while removing network: configuration network "{record.name}" is in use')
         if self.in_use(record.id):
             raise Denied(f"error while removing network: network {record.name} id {record.id} has active endpoints")
-        await self.ops.remove_bridge(record)
+        await self.ops.remove_link(record)
         await self.ops.catalogue.delete(record.id)
         failpoint("network.forgotten")
         self.ops.tell(record, "destroy")
@@ -142,7 +145,8 @@ class NetworkService:
         """Remove every unused network of the user's own that matches; names of those removed."""
         removed = []
         for record in self.list():
-            if not record.predefined and not self.in_use(record.id) and matches(record):
+            spared = record.predefined or record.config_only or self.in_use(record.id)
+            if not spared and matches(record):
                 try:
                     await self.remove(record.id)
                 except (NotFound, Denied):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from ipaddress import ip_address
 import pytest
 
 from agent.engine.kernel.netlink import Link, Links
+from agent.engine.kernel.rtnetlink import Rtnetlink, default_route
 from tests.agent.engine.networks.bench import Namespace
 
 GATEWAYS = [(ip_address("10.66.0.1"), 24), (ip_address("fd66::1"), 64)]
@@ -57,14 +59,34 @@ def test_the_default_route(links: Links, namespace: Namespace) -> None:
     for number in (1, 2):
         links.add_bridge(f"br{number}", f"02:42:00:00:00:0{number}", 1500)
         links.set_up(f"br{number}", "", [(ip_address(f"10.66.{number}.1"), 24), (ip_address(f"fd6{number}::1"), 64)])
-    for number in (1, 2, 2):
-        links.default_route(ip_address(f"10.66.{number}.9"), f"br{number}")
-        links.default_route(ip_address(f"fd6{number}::9"), f"br{number}")
-    shown = namespace.sh("ip route show default; ip -6 route show default").splitlines()
-    assert [line.split()[:5] for line in shown] == [
-        ["default", "via", "10.66.2.9", "dev", "br2"],
-        ["default", "via", "fd62::9", "dev", "br2"],
-    ]
+    with Rtnetlink() as route:
+        for number in (1, 2, 2):
+            index = route.index_of(f"br{number}")
+            route.talk(default_route(ip_address(f"10.66.{number}.9"), index, socket.AF_INET))
+            route.talk(default_route(ip_address(f"fd6{number}::9"), index, socket.AF_INET6))
+        shown = namespace.sh("ip route show default; ip -6 route show default").splitlines()
+        assert [line.split()[:5] for line in shown] == [
+            ["default", "via", "10.66.2.9", "dev", "br2"],
+            ["default", "via", "fd62::9", "dev", "br2"],
+        ]
+        with pytest.raises(OSError, match="unreachable"):
+            route.talk(default_route(ip_address("10.99.0.9"), index, socket.AF_INET))
+        route.talk(default_route(None, route.index_of("br1"), socket.AF_INET))
+    assert namespace.sh("ip route show default").split()[:5] == ["default", "dev", "br1", "scope", "link"]
+
+
+def test_a_link_of_others_stays(links: Links, namespace: Namespace) -> None:
+    namespace.sh("ip link add br0 type bridge; ip link set br0 alias theirs; ip link add br1 type bridge")
+    links.set_up("br1", "ours", [])
+    for name in ("br0", "br1", "br9"):
+        links.delete_own(name, "ours")
+    assert [one.name for one in links.all()] == ["lo", "br0"]
+
+
+def test_a_link_that_leads_nowhere(links: Links, namespace: Namespace) -> None:
+    links.add_dummy("dm-0")
+    links.set_up("dm-0", "", [])
+    assert "LOWER_UP" in namespace.sh("ip link show dm-0")
 
 
 def test_refusals(links: Links) -> None:
@@ -72,8 +94,6 @@ def test_refusals(links: Links) -> None:
     with pytest.raises(OSError, match="File exists") as refused:
         links.add_bridge("br0", "02:42:00:00:00:07", 1500)
     assert refused.value.errno == errno.EEXIST
-    with pytest.raises(OSError, match="unreachable"):
-        links.default_route(ip_address("10.66.0.9"), "br0")
 
 
 def test_threads_leave_nothing_open(namespace: Namespace) -> None:

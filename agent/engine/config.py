@@ -6,6 +6,7 @@ from pathlib import Path
 
 # sockaddr_un.sun_path holds 108 bytes with its closing NUL.
 MAX_SOCKET_PATH = 107
+PLUGIN_DIRECTORIES = tuple(Path(one, "docker/plugins") for one in ("/run", "/etc", "/usr/lib"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,13 @@ class EngineConfig:
     socket_group: str = ""
     """Group that may use the socket; empty: root's, since whoever reaches the socket is root on this host."""
     runtime: str = ""
-    """``crun`` or ``runc``; empty: crun where it can run here (it starts four times faster), else runc."""
+    """``crun``, ``runc`` or one of ``runtimes``; empty: crun where it can run here (four times faster), else runc."""
+    runtimes: tuple[tuple[str, str], ...] = ()
+    """Further OCI runtimes that a container may name: name and program."""
+    userns_remap: str = ""
+    """``default`` or ``USER[:GROUP]``: root of a container is this user's first number in /etc/subuid. Empty: the
+    host's root, Docker's default; owners of files in a bind mount are then the same on both sides.
+    """
     default_capabilities: str = "podman"
     """``podman``: 11 capabilities, enough for all but ping as root; ``docker``: its 14."""
     seccomp_profile: Path = Path("/usr/share/containers/seccomp.json")
@@ -54,7 +61,7 @@ class EngineConfig:
     """Files of a layer or archive at most."""
     disk_floor: int = 5
     """Percent of the data root's disk that unpacking leaves free: a full disk harms every container."""
-    plugin_directories: tuple[Path, ...] = tuple(Path(one, "docker/plugins") for one in ("/run", "/etc", "/usr/lib"))
+    plugin_directories: tuple[Path, ...] = PLUGIN_DIRECTORIES
     """Where volume plugins' sockets, and files that name their addresses, are looked for. Docker's directories."""
     labels: tuple[str, ...] = ()
     """``key=value`` shown by ``docker info``."""

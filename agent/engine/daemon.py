@@ -37,8 +37,8 @@ from agent.engine.api.routers import (
 )
 from agent.engine.api.schema.system import Facts
 from agent.engine.build.service import BuildService
-from agent.engine.config import MAX_SOCKET_PATH, EngineConfig
-from agent.engine.containers import recovery, security
+from agent.engine.config import MAX_SOCKET_PATH, PLUGIN_DIRECTORIES, EngineConfig
+from agent.engine.containers import apparmor, labels, recovery, security
 from agent.engine.containers.access import Access
 from agent.engine.containers.limits import Machine
 from agent.engine.containers.ops import Ops
@@ -48,14 +48,14 @@ from agent.engine.errors import EngineError, Invalid
 from agent.engine.events import EventBus
 from agent.engine.images.service import ImageService, open_stores
 from agent.engine.images.unpack import Limits
-from agent.engine.kernel import cgroups, files, machine, mounts, programs, syscalls
+from agent.engine.kernel import cgroups, files, idmaps, machine, mounts, programs, syscalls
 from agent.engine.networks.service import NetworkService
 from agent.engine.paths import Paths
 from agent.engine.registry.client import Registries
 from agent.engine.runtime.conmon import Conmon
-from agent.engine.runtime.crun import Crun, choose
-from agent.engine.runtime.crun import warnings as runtime_warnings
+from agent.engine.runtime.crun import Crun, choose, usable
 from agent.engine.runtime.exits import Exits
+from agent.engine.runtime.runtimes import ALIAS, Runtimes
 from agent.engine.state.db import Database
 from agent.engine.state.journal import Journal
 from agent.engine.state.locks import Locks
@@ -67,6 +67,8 @@ log = logging.getLogger(__name__)
 
 THREADS = 16
 """Workers for calls that block: one that waits for a disk must not hold up twenty starts."""
+RESERVED = ("crun", "runc", ALIAS)
+"""Names of runtimes that mean what they say."""
 LAST_WORK = 10.0
 """Seconds that shutdown waits for what is under way."""
 
@@ -91,7 +93,8 @@ class Engine:
         self.records = Containers(self.database)
         self.events, self.locks, self.exits = EventBus(), Locks(), Exits()
         self.hierarchy = cgroups.detect()
-        self.runtime = Crun(choose(config.runtime, self.hierarchy), self.paths.runtime, Conmon(self._place_conmon))
+        self.runtime = self._runtimes()
+        self.ids = idmaps.of(config.userns_remap) if config.userns_remap else None
         content, layers, self.snapshots = open_stores(self.paths.root, self.database)
         self.registries = Registries(config.insecure_registries, (self.paths.root / "certs.d",))
         self.images = ImageService(
@@ -137,6 +140,7 @@ class Engine:
             filters=FilterCache(
                 config.seccomp_profile, self.paths.root / "seccomp", f"{self.runtime.name} {self.runtime.version}"
             ),
+            ids=self.ids,
         )
         self.containers = ContainerService(self.ops)
         self.access = Access(
@@ -160,6 +164,14 @@ class Engine:
             attaching=self.access.attaching,
         )
         self._runner: web.AppRunner | None = None
+
+    def _runtimes(self) -> Runtimes:
+        conmon, state, added = Conmon(self._place_conmon), self.paths.runtime, dict(self.config.runtimes)
+        known = dict.fromkeys(usable(self.hierarchy), "") | added
+        wanted = choose(self.config.runtime, self.hierarchy)
+        default = Crun(wanted, state, conmon, known.pop(wanted, ""))
+        others = {name: Crun(name, state, conmon, program) for name, program in known.items()}
+        return Runtimes(default, others, self.paths.bundle)
 
     def _place_conmon(self, pid: int, container_id: str) -> None:
         """Where a service manager's stop of the engine does not reach."""
@@ -224,7 +236,11 @@ class Engine:
             seccomp=True,
             labels=self.config.labels,
             insecure=self.config.insecure_registries,
-            warnings=runtime_warnings(self.runtime.name, self.runtime.version),
+            warnings=self.runtime.warnings,
+            runtimes=self.runtime.paths,
+            apparmor=apparmor.present(),
+            selinux=bool(labels.contexts()),
+            userns=self.ids is not None,
         )
 
     async def recover(self) -> None:
@@ -286,14 +302,18 @@ def this_machine(hierarchy: cgroups.Hierarchy) -> Machine:
     """CPUs and memory of the host, and what its cgroups can limit."""
     online = Path("/sys/devices/system/cpu/online")
     nodes = Path("/sys/devices/system/node/online")
-    memory = hierarchy.directory("/", "memory")
-    swap = hierarchy.version == 2 or (memory is not None and (memory / "memory.memsw.limit_in_bytes").exists())
+    memory, blkio, cpu = (hierarchy.directory("/", name) for name in ("memory", "blkio", "cpu"))
+    v2 = hierarchy.version == 2
+    swap = v2 or (memory is not None and (memory / "memory.memsw.limit_in_bytes").exists())
     return Machine(
         cpus=os.cpu_count() or 1,
         memory=machine.memory(),
         online=online.read_text().strip() if online.exists() else "",
         nodes=nodes.read_text().strip() if nodes.exists() else "0",
         swap_limit=swap,
+        memory_v1=not v2,
+        weights="io" in hierarchy.controllers if v2 else blkio is not None and (blkio / "blkio.weight").exists(),
+        realtime=not v2 and cpu is not None and (cpu / "cpu.rt_runtime_us").exists(),
         open_files=open_files(),
     )
 
@@ -340,7 +360,9 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     parser.add_argument("--netns", type=Path, help="network namespace for bridges, ports and rules")
     parser.add_argument("--cgroup-parent", default="", help="parent cgroup (default: /longshore-<hash of root>)")
     parser.add_argument("--socket-group", default="", help="group that may use the socket")
-    parser.add_argument("--runtime", default="", choices=["", "crun", "runc"], help="OCI runtime")
+    parser.add_argument("--runtime", default="", help="name of the default OCI runtime: crun, runc, or one added")
+    parser.add_argument("--add-runtime", action="append", default=[], help="NAME=PATH of a further OCI runtime")
+    parser.add_argument("--userns-remap", default="", help="user namespaces: default, or USER[:GROUP] of /etc/subuid")
     parser.add_argument("--default-capabilities", default="podman", choices=["podman", "docker"])
     parser.add_argument("--insecure-registry", action="append", default=[], help="registry without TLS: host:port")
     parser.add_argument("--layer-bytes", type=int, default=20 << 30, help="unpacked size of a layer at most")
@@ -360,15 +382,26 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         cgroup_parent=options.cgroup_parent,
         socket_group=options.socket_group,
         runtime=options.runtime,
+        runtimes=tuple(_runtime(text) for text in options.add_runtime),
+        userns_remap=options.userns_remap,
         default_capabilities=options.default_capabilities,
         insecure_registries=tuple(options.insecure_registry),
         layer_bytes=options.layer_bytes,
         layer_entries=options.layer_entries,
         disk_floor=options.disk_floor,
         labels=tuple(options.label),
-        plugin_directories=tuple(options.plugin_directory or EngineConfig.plugin_directories),
+        plugin_directories=tuple(options.plugin_directory or PLUGIN_DIRECTORIES),
         debug=options.debug,
     )
+
+
+def _runtime(text: str) -> tuple[str, str]:
+    name, equals, program = text.partition("=")
+    if not name or not equals or not program.startswith("/"):
+        raise Invalid(f"--add-runtime wants NAME=PATH, not {text}")
+    if name in RESERVED:
+        raise Invalid(f"runtime name '{name}' is reserved")
+    return name, program
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,7 +23,8 @@ RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it
 ├── runtime/<id>/                   the OCI runtime's own state (crun's exec.fifo)
 ├── containers/<id>/                bundle: config.json, attach, ctl, winsz, oom, pidfile, processes
 ├── execs/<exec id>/                the same for a detached exec, with its own exit/
-└── netns/<id>                      network namespaces, bound
+├── netns/<id>                      network namespaces, bound
+└── shm/<id>                        memory that a container shares (tmpfs)
 """
 
 from dataclasses import dataclass
@@ -98,6 +99,14 @@ class Paths:
     def namespaces(self) -> Path:
         return self.run / "netns"
 
+    @property
+    def memories(self) -> Path:
+        return self.run / "shm"
+
+    def shared_memory(self, container_id: str) -> Path:
+        """What a shareable container has as ``/dev/shm``."""
+        return self.memories / container_id
+
     def container(self, container_id: str) -> Path:
         """What outlives a container's run: its log, its exit code, its host files."""
         return self.containers / container_id
@@ -122,5 +131,5 @@ class Paths:
         """Every directory that the engine makes at start."""
         return (
             self.root, self.content, self.layers, self.snapshots, self.volumes, self.networks, self.containers,
-            self.tmp, self.run, self.runtime, self.bundles, self.execs, self.namespaces,
+            self.tmp, self.run, self.runtime, self.bundles, self.execs, self.namespaces, self.memories,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from agent.engine.api.params import Filters
 from agent.engine.api.routers.volumes import inspect as volume_row
 from agent.engine.api.schema import system
-from agent.engine.containers import attach, inspect, listing, top
+from agent.engine.containers import attach, inspect, links, listing, top
 from agent.engine.containers.access import Access
 from agent.engine.containers.archive import Archive
 from agent.engine.containers.attach import Attaching
@@ -89,6 +89,7 @@ class ContainerViews:
                 "HostnamePath": record.network.hostname_path,
                 "HostsPath": record.network.hosts_path,
             },
+            links=links.shown(record, self._s.containers.find),
         )
         return found | await self._sizes(record) if size else found
 
@@ -131,8 +132,14 @@ class ContainerViews:
         context = listing.Context(find=self._find, image_ids=self._image_ids, network_id=self._network_id)
         selection = listing.Selection(filters, context)
         found = listing.select(self._s.containers, selection, everything=everything, limit=limit)
+        linked = [record for record in self._s.containers if record.links]
         rows = [
-            inspect.summary(record, networks=self._s.networks.endpoint_settings(record), image=self._image_name(record))
+            inspect.summary(
+                record,
+                networks=self._s.networks.endpoint_settings(record),
+                image=self._image_name(record),
+                aliases=[*links.names(record, linked)],
+            )
             for record in found
         ]
         if size:

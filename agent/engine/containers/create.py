@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 
 from agent.engine.containers import config as configs
-from agent.engine.containers import hostconfig, limits, mounts, names, security
+from agent.engine.containers import hostconfig, limits, mounts, names, security, sharing
+from agent.engine.containers import links as linking
 from agent.engine.containers.ops import Image, Ops
-from agent.engine.errors import Conflict, Invalid, NotFound
+from agent.engine.errors import Conflict, Invalid
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks import ports, requests
 from agent.engine.networks.requests import SandboxRequest
-from agent.engine.state.lookup import resolve
 from agent.engine.state.records import ContainerRecord, MountPoint
 from agent.engine.storage.faults import kernel_errors
 
@@ -47,16 +47,20 @@ def plan(
         cgroup_version=ops.hierarchy.version,
         shm_size=ops.config.shm_size,
         runtime=ops.runtime.name,
+        runtimes=ops.runtime.names,
     )
+    sharing.by_id(ops, host)
     if host["UTSMode"] == "host" and body.get("Hostname"):
         raise Invalid("conflicting options: hostname and the UTS mode")
     if host["NetworkMode"] == "host" or host["UTSMode"] == "host":
         config["Hostname"] = body.get("Hostname") or os.uname().nodename
     warnings = [*limits.check(host, ops.machine), *requests.check_mode(body, host)]
     security.sysctls(host)
+    limits.without(host, ops.machine)
     security.device_rules(host["DeviceCgroupRules"])
+    links = linking.made(host["Links"], host["NetworkMode"], lambda ref: sharing.find(ops, ref))
     points = mounts.collect(
-        host, config, others=mounts.inherited(host["VolumesFrom"] or (), lambda ref: _other(ops, ref).mounts)
+        host, config, others=mounts.inherited(host["VolumesFrom"] or (), lambda ref: sharing.find(ops, ref).mounts)
     )
     program, arguments = configs.command(config)
     endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
@@ -74,18 +78,10 @@ def plan(
         endpoints_config={key: value or {} for key, value in endpoints.items()},
         mounts=points,
         log_path=str(ops.paths.log(container_id)),
+        links=links,
     )
     _check_network(record)
     return record, warnings
-
-
-def _other(ops: Ops, ref: str) -> ContainerRecord:
-    """The container that is meant. Missing is a fault of the request: to a 404 clients answer by pulling the image."""
-    containers = ops.containers
-    try:
-        return resolve(ref, containers.find, containers.names, (one.id for one in containers), "container")
-    except NotFound as error:
-        raise Invalid(str(error)) from error
 
 
 def _check_network(record: ContainerRecord) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.engine.errors import Invalid
+from agent.engine.errors import Invalid, System
 
 Json = dict[str, Any]
 
@@ -49,15 +49,13 @@ def asked(given: Sequence[Mapping[str, Any]] | None) -> tuple[list[Json], list[J
     """(nodes, cgroup rules) of ``--device``; a directory means the devices in it. Blocks.
 
     Raises:
-        Invalid: no such device.
+        System: no such device.
     """
     nodes: list[Json] = []
     for entry in given or []:
         outside = entry.get("PathOnHost") or ""
         inside = entry.get("PathInContainer") or outside
         access = entry.get("CgroupPermissions") or "rwm"
-        if not set(access) <= set("rwm"):
-            raise Invalid(f"invalid device permissions for {outside}: {access}")
         real = os.path.realpath(outside)
         if _is_device(real):
             found = [(real, inside)]
@@ -65,7 +63,7 @@ def asked(given: Sequence[Mapping[str, Any]] | None) -> tuple[list[Json], list[J
             found = [(path, inside + path.removeprefix(real)) for path in _below(real)]
         if not found:
             why = "not a device node" if Path(real).exists() else "no such file or directory"
-            raise Invalid(f'error gathering device information while adding custom device "{outside}": {why}')
+            raise System(f'error gathering device information while adding custom device "{outside}": {why}')
         nodes += [{**_node(path, where), "access": access} for path, where in found]
     rules = [
         {
@@ -80,6 +78,41 @@ def asked(given: Sequence[Mapping[str, Any]] | None) -> tuple[list[Json], list[J
     return nodes, rules
 
 
-def of_host() -> list[Json]:
-    """All device nodes of the host, for a privileged container. Blocks."""
-    return [_node(path, path) for path in _below("/dev")]
+def of_host(given: Sequence[Mapping[str, Any]] | None = None) -> list[Json]:
+    """All device nodes of the host, for a privileged container, and those that it wants elsewhere too. Blocks.
+
+    Raises:
+        System: no such device.
+    """
+    moved = [entry for entry in given or [] if entry.get("PathInContainer") not in (None, "", entry.get("PathOnHost"))]
+    return [*(_node(path, path) for path in _below("/dev")), *asked(moved)[0]]
+
+
+def named(edits: Sequence[Mapping[str, Any]]) -> list[tuple[Json, str]]:
+    """Device nodes of edits by specification files, each with what may be done to it. Blocks.
+
+    Raises:
+        System: no such device.
+    """
+    found: list[tuple[Json, str]] = []
+    for edit in edits:
+        for entry in edit.get("deviceNodes") or ():
+            outside, inside = entry.get("hostPath") or entry["path"], entry["path"]
+            if not _is_device(os.path.realpath(outside)):
+                raise System(f"CDI device injection failed: {outside} is no device of this host")
+            node = _node(os.path.realpath(outside), inside)
+            node |= {key: entry[key] for key in ("fileMode", "uid", "gid") if entry.get(key) is not None}
+            found.append((node, entry.get("permissions") or "rwm"))
+    return found
+
+
+def check(given: Sequence[Mapping[str, Any]] | None) -> None:
+    """Judge what may be done to the devices of ``--device``. Pure.
+
+    Raises:
+        Invalid: something else than reading, writing and making nodes.
+    """
+    for entry in given or []:
+        access = entry.get("CgroupPermissions") or ""
+        if not set(access) <= set("rwm"):
+            raise Invalid(f"invalid device permissions for {entry.get('PathOnHost')}: {access}")

@@ -22,7 +22,7 @@ class Failure:
 def translated(error: EngineError, program: str, runtime: str) -> Failure:
     """A failed start as dockerd would tell it."""
     if not isinstance(error, RuntimeRefused):
-        return Failure(error, 127 if "no such file" in str(error).lower() else 128)
+        return Failure(error, 128)
     words = str(error)
     low = words.lower()
     prefix = _PREFIX.format(runtime=runtime) + "unable to start container process: "

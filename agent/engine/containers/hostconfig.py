@@ -4,10 +4,10 @@ Clients send every key, most of them null or empty: that means "the default". A 
 engine does not implement is an error, never ignored: the container would run with less than what was asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from agent.engine.containers import security
+from agent.engine.containers import devices, security
 from agent.engine.errors import Invalid
 
 Json = dict[str, Any]
@@ -30,36 +30,19 @@ DEFAULTS: Json = {
 _OPTIONAL = ("Annotations", "Init", "Mounts", "Runtime", "StorageOpt", "Sysctls", "Tmpfs")
 
 # What is not implemented: a value other than "nothing", or than one of those given here, is refused.
-_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
-    "VolumeDriver": ("local",),
-    "Links": (),
-    "Cgroup": (),
-    "CgroupParent": (),
-    "Isolation": ("default",),
-    "UsernsMode": ("host",),
-    "StorageOpt": (),
-    "DeviceRequests": (),
-    "BlkioWeightDevice": (),
-    "BlkioDeviceReadBps": (),
-    "BlkioDeviceWriteBps": (),
-    "BlkioDeviceReadIOps": (),
-    "BlkioDeviceWriteIOps": (),
-    "CpuRealtimePeriod": (),
-    "CpuRealtimeRuntime": (),
-    "KernelMemory": (),
-    "KernelMemoryTCP": (),
-    "CpuCount": (),
-    "CpuPercent": (),
-    "IOMaximumIOps": (),
-    "IOMaximumBandwidth": (),
-}
-_MODES: dict[str, tuple[str, ...]] = {
-    "IpcMode": ("", "private", "shareable", "host", "none"),
-    "PidMode": ("", "host"),
-    "UTSMode": ("", "host"),
-    "CgroupnsMode": ("", "host", "private"),
-}
-RUNTIMES = ("", "runc", "crun", "io.containerd.runc.v2")
+_UNSUPPORTED: dict[str, tuple[Any, ...]] = {"VolumeDriver": ("local",), "Cgroup": ()}
+# Key, values without an argument, may name a container, dockerd's words for the rest.
+_MODES: tuple[tuple[str, frozenset[str], bool, str], ...] = (
+    ("IpcMode", frozenset({"", "none", "private", "shareable", "host"}), True, "invalid IPC mode"),
+    ("PidMode", frozenset({"", "host"}), True, "invalid PID mode"),
+    ("UTSMode", frozenset({"", "host"}), False, "invalid UTS mode"),
+    ("UsernsMode", frozenset({"", "host"}), False, "invalid user namespace mode"),
+    ("CgroupnsMode", frozenset({"", "host", "private"}), False, "invalid cgroup namespace mode"),
+)
+_DEVICE_REQUEST: Json = {"Driver": "", "Count": 0, "DeviceIDs": None, "Capabilities": None, "Options": None}
+CONTAINER = "container:"
+SHARED = ("PidMode", "IpcMode", "NetworkMode")
+"""Modes that may name a container whose namespace is shared."""
 LOG_OPTIONS = (
     "max-size",
     "max-file",
@@ -74,8 +57,22 @@ LOG_OPTIONS = (
 )
 
 
-def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size: int, runtime: str) -> Json:
+def completed(
+    given: Mapping[str, Any] | None,
+    *,
+    cgroup_version: int,
+    shm_size: int,
+    runtime: str,
+    runtimes: Collection[str] = (),
+) -> Json:
     """The HostConfig as inspect shows it.
+
+    Args:
+        given: the request's.
+        cgroup_version: of the host.
+        shm_size: where the client names none.
+        runtime: the default one.
+        runtimes: all that can be chosen.
 
     Raises:
         Invalid: an option that this engine has not, or a value that cannot be.
@@ -86,7 +83,10 @@ def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size:
     if given:
         host.setdefault("Runtime", runtime)
     host["PidsLimit"] = host["PidsLimit"] or None
+    host["OomKillDisable"] = bool(host["OomKillDisable"])
     _refuse(given)
+    if host.get("Runtime", runtime) not in {runtime, *runtimes}:
+        raise Invalid(f"Unknown runtime specified {host['Runtime']}")
     host["CgroupnsMode"] = given.get("CgroupnsMode") or ("private" if cgroup_version == 2 else "host")
     host["IpcMode"] = host["IpcMode"] or "private"
     host["NetworkMode"] = host["NetworkMode"] or "default"
@@ -94,6 +94,8 @@ def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size:
     host["LogConfig"] = _log_config(host["LogConfig"])
     host["RestartPolicy"] = restart_policy(host["RestartPolicy"], auto_remove=bool(host["AutoRemove"]))
     host["Ulimits"] = _ulimits(host["Ulimits"])
+    if host["DeviceRequests"]:
+        host["DeviceRequests"] = [{**_DEVICE_REQUEST, **request} for request in host["DeviceRequests"]]
     if host["Memory"] > 0 and not host["MemorySwap"]:
         host["MemorySwap"] = 2 * host["Memory"]
     if host["MemorySwappiness"] == -1:
@@ -104,10 +106,11 @@ def completed(given: Mapping[str, Any] | None, *, cgroup_version: int, shm_size:
         raise Invalid("SHM size can not be less than 0")
     security.capabilities(host, security.DEFAULT_CAPABILITIES)
     options = security.options(host["SecurityOpt"])
+    devices.check(host["Devices"])
+    if not options.label and (host["Privileged"] or "host" in {host["PidMode"], host["IpcMode"]}):
+        host["SecurityOpt"] = [*(host["SecurityOpt"] or []), "label=disable"]
     if host["Privileged"]:
         host["MaskedPaths"] = host["ReadonlyPaths"] = None
-        if not options.label_disabled:
-            host["SecurityOpt"] = [*(host["SecurityOpt"] or []), "label=disable"]
     else:
         host["MaskedPaths"] = list(security.DOCKER_MASKED) if host["MaskedPaths"] is None else host["MaskedPaths"]
         if host["ReadonlyPaths"] is None:
@@ -120,11 +123,17 @@ def _refuse(given: Mapping[str, Any]) -> None:
         value = given.get(key)
         if value and value not in allowed:
             raise Invalid(f"HostConfig.{key} is not supported: {value!r}")
-    for key, modes in _MODES.items():
-        if (given.get(key) or "") not in modes:
-            raise Invalid(f"HostConfig.{key} is not supported: {given[key]!r}, only {', '.join(filter(None, modes))}")
-    if (given.get("Runtime") or "") not in RUNTIMES:
-        raise Invalid(f"Unknown runtime specified {given['Runtime']}")
+    for key, modes, joins, words in _MODES:
+        mode = given.get(key) or ""
+        if mode not in modes and not (joins and mode.startswith(CONTAINER) and mode != CONTAINER):
+            raise Invalid(f"{words}: {mode}")
+    if (given.get("NetworkMode") or "") in {CONTAINER, CONTAINER.rstrip(":")}:
+        raise Invalid("Invalid network mode: invalid container format container:<name|id>")
+    if (isolation := given.get("Isolation") or "default") != "default":
+        raise Invalid(f"invalid isolation ({isolation}): linux only supports 'default'")
+    for key, what in (("IOMaximumIOps", "IOPs"), ("IOMaximumBandwidth", "bandwidth")):
+        if given.get(key):
+            raise Invalid(f"Invalid QoS settings: linux does not support configuration of maximum {what}")
     for key, value in given.items():
         if key not in DEFAULTS and key not in _OPTIONAL and value:
             raise Invalid(f"HostConfig.{key} is not known: {value!r}")

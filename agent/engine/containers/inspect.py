@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agent.engine.containers import security
 from agent.engine.state.records import ContainerRecord, Health, MountPoint, State, Status
 from agent.engine.state.times import rfc3339nano
 
@@ -124,6 +125,7 @@ def describe(
     exec_ids: Sequence[str],
     graph: Mapping[str, str] | None,
     files: Mapping[str, str],
+    links: Sequence[str] | None = None,
 ) -> Json:
     """A container's inspection.
 
@@ -133,6 +135,7 @@ def describe(
         exec_ids: of the execs that have not ended.
         graph: ``GraphDriver.Data``.
         files: host paths of ``ResolvConfPath``, ``HostnamePath`` and ``HostsPath``.
+        links: ``HostConfig.Links``, with the names of now.
     """
     return {
         "Id": record.id,
@@ -151,9 +154,9 @@ def describe(
         "Platform": record.platform,
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": "",
+        "AppArmorProfile": security.options(record.host_config.get("SecurityOpt")).apparmor,
         "ExecIDs": list(exec_ids) or None,
-        "HostConfig": record.host_config,
+        "HostConfig": record.host_config | {"Links": links},
         "GraphDriver": {"Data": dict(graph) if graph else None, "Name": record.driver},
         "Mounts": [mount(point) for point in record.mounts],
         "Config": record.config,
@@ -190,18 +193,26 @@ def ports(found: Mapping[str, Sequence[Mapping[str, str]] | None]) -> list[Json]
     return rows
 
 
-def summary(record: ContainerRecord, *, networks: Mapping[str, Any], image: str, now_ns: int | None = None) -> Json:
+def summary(
+    record: ContainerRecord,
+    *,
+    networks: Mapping[str, Any],
+    image: str,
+    aliases: Sequence[str] = (),
+    now_ns: int | None = None,
+) -> Json:
     """A container as a row of the list.
 
     Args:
         record: the container.
         networks: ``NetworkSettings.Networks``, ready.
         image: the IMAGE column: the name that the client gave, or the id where that name means another image by now.
+        aliases: names that other containers' links give it.
         now_ns: the present, for the STATUS column.
     """
     return {
         "Id": record.id,
-        "Names": [f"/{record.name}"],
+        "Names": [f"/{record.name}", *aliases],
         "Image": image,
         "ImageID": record.image_id,
         "Command": command(record),

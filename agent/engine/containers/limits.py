@@ -1,4 +1,4 @@
-"""Limits on memory, CPU and processes: what is allowed, and how the runtime is told. Pure.
+"""Limits on memory, CPU and processes: what is allowed, and how the runtime is told. Pure. Disks: ``blockio.py``.
 
 The rules and their words are dockerd's; clients and people know them.
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent.engine.containers import blockio
 from agent.engine.errors import Invalid
 
 Json = dict[str, Any]
@@ -26,6 +27,12 @@ class Machine:
     nodes: str = "0"
     swap_limit: bool = True
     """The kernel counts swap by group."""
+    memory_v1: bool = True
+    """The kernel has swappiness and an OOM killer that can be switched off, which went with cgroup v2."""
+    weights: bool = True
+    """It knows weights of block IO."""
+    realtime: bool = True
+    """It gives groups shares of real-time scheduling."""
     open_files: int = 524288
     """Hard limit on descriptors that a container gets; less where the engine may not raise its own."""
 
@@ -41,6 +48,17 @@ def expand(listed: str) -> set[int]:
         first, _, last = part.partition("-")
         found.update(range(int(first), int(last or first) + 1))
     return found
+
+
+def without(host: Json, machine: Machine) -> None:
+    """Take out of a ``HostConfig`` what this host's kernel has not; ``check`` has warned of it."""
+    if not machine.memory_v1:
+        host |= {"MemorySwappiness": None, "OomKillDisable": False}
+    if not machine.weights:
+        host[blockio.WEIGHT] = 0
+        if host.get(blockio.WEIGHTS):
+            host[blockio.WEIGHTS] = []
+    host["CpuPercent"] = 0
 
 
 def check(host: Mapping[str, Any], machine: Machine, *, update: bool = False) -> list[str]:
@@ -63,20 +81,29 @@ def check(host: Mapping[str, Any], machine: Machine, *, update: bool = False) ->
     if 0 < memory < reservation:
         raise Invalid("Minimum memory limit can not be less than memory reservation limit, see usage")
     _check_cpu(host, machine)
-    weight = host.get("BlkioWeight") or 0
-    if weight and not 10 <= weight <= 1000:
-        raise Invalid("Range of blkio weight is from 10 to 1000")
-    warnings = []
+    warnings = blockio.check(host, weights=machine.weights)
     if memory > 0 and swap != -1 and not machine.swap_limit:
         warnings.append(
             "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited"
             " without swap."
         )
-    if host.get("OomKillDisable") and not memory:
+    if not machine.memory_v1:
+        if host.get("MemorySwappiness") not in (None, -1):
+            warnings.append(
+                "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory"
+                " swappiness discarded."
+            )
+        if host.get("OomKillDisable"):
+            warnings.append("Your kernel does not support OomKillDisable. OomKillDisable discarded.")
+    elif host.get("OomKillDisable") and not memory:
         warnings.append(
             "OOM killer is disabled for the container, but no memory limit is set, this can result in the system"
             " running out of resources."
         )
+    if host.get("CpuPercent"):
+        warnings.append("linux does not support CPU percent. Percent discarded.")
+    if host.get("KernelMemory"):
+        warnings.append("Specifying a kernel memory limit is deprecated and will be removed in a future release.")
     return warnings
 
 
@@ -93,6 +120,13 @@ def _check_cpu(host: Mapping[str, Any], machine: Machine) -> None:
         raise Invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
     if 0 < quota < 1000:
         raise Invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    if (shares := host.get("CpuShares") or 0) < 0:
+        raise Invalid(f"invalid CPU shares ({shares}): value must be a positive integer")
+    realtime, runtime = (host.get(key) or 0 for key in ("CpuRealtimePeriod", "CpuRealtimeRuntime"))
+    if (realtime or runtime) and not machine.realtime:
+        raise Invalid("kernel does not support CPU real-time scheduler")
+    if realtime and runtime > realtime:
+        raise Invalid("cpu real-time runtime cannot be higher than cpu real-time period")
     for key, noun, available, what in (
         ("CpusetCpus", "CPUs", machine.online or f"0-{machine.cpus - 1}", "cpus"),
         ("CpusetMems", "memory nodes", machine.nodes, "mems"),
@@ -101,13 +135,13 @@ def _check_cpu(host: Mapping[str, Any], machine: Machine) -> None:
         try:
             missing = expand(wanted) - expand(available)
         except ValueError:
-            raise Invalid(f"Invalid value {wanted} for cpuset {what}") from None
+            raise Invalid(f"Invalid value {wanted} for cpuset {what}: invalid format: {wanted}") from None
         if missing:
             raise Invalid(f"Requested {noun} are not available - requested {wanted}, available: {available}")
 
 
 def resources(host: Mapping[str, Any], machine: Machine, pids_limit: int) -> Json:
-    """The OCI ``linux.resources`` without devices."""
+    """The OCI ``linux.resources`` without devices and block IO."""
     return {key: value for key, value in _all(host, machine, pids_limit).items() if value}
 
 
@@ -123,6 +157,8 @@ def _all(host: Mapping[str, Any], machine: Machine, pids_limit: int) -> Json:
         memory["swappiness"] = host["MemorySwappiness"]
     if host.get("OomKillDisable"):
         memory["disableOOMKiller"] = True
+    if host.get("KernelMemoryTCP") and machine.memory_v1:
+        memory["kernelTCP"] = host["KernelMemoryTCP"]
     cpu: Json = {}
     if host.get("CpuShares"):
         cpu["shares"] = host["CpuShares"]
@@ -132,6 +168,10 @@ def _all(host: Mapping[str, Any], machine: Machine, pids_limit: int) -> Json:
         cpu["period"] = host["CpuPeriod"]
     if host.get("CpuQuota"):
         cpu["quota"] = host["CpuQuota"]
+    if host.get("CpuRealtimePeriod"):
+        cpu["realtimePeriod"] = host["CpuRealtimePeriod"]
+    if host.get("CpuRealtimeRuntime"):
+        cpu["realtimeRuntime"] = host["CpuRealtimeRuntime"]
     if host.get("CpusetCpus"):
         cpu["cpus"] = host["CpusetCpus"]
     if host.get("CpusetMems"):
@@ -139,7 +179,4 @@ def _all(host: Mapping[str, Any], machine: Machine, pids_limit: int) -> Json:
     pids = host.get("PidsLimit")
     # Absent, or the 0 that the CLI sends where nothing was asked for: the engine's own limit. Below 0: none.
     limit = pids or pids_limit
-    found: Json = {"memory": memory, "cpu": cpu, "pids": {"limit": limit} if limit > 0 else {}}
-    if host.get("BlkioWeight"):
-        found["blockIO"] = {"weight": host["BlkioWeight"]}
-    return found
+    return {"memory": memory, "cpu": cpu, "pids": {"limit": limit} if limit > 0 else {}}

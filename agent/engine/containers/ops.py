@@ -13,6 +13,7 @@ from agent.engine.containers.seccomp import FilterCache
 from agent.engine.containers.waits import Waits
 from agent.engine.events import EventBus
 from agent.engine.kernel.cgroups import Hierarchy
+from agent.engine.kernel.idmaps import IdMap
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.paths import Paths
 from agent.engine.runtime.base import Runtime
@@ -104,6 +105,8 @@ class Ops:
     networks: Networks
     volumes: Volumes
     filters: FilterCache
+    ids: IdMap | None = None
+    """Of the user namespaces that containers get; None: they have the host's."""
     waits: Waits = field(default_factory=Waits)
     cleanups: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
     """Remains of an ended run being taken away, by container id; the next start waits for it."""

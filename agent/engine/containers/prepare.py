@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import posixpath
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from agent.engine.containers import devices, seccomp, security, spec, users
+from agent.engine.containers import apparmor, blockio, cdi, devices, labels, seccomp, security, sharing, spec, users
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.spec import Json, Prepared
 from agent.engine.errors import Invalid, System
@@ -90,53 +92,102 @@ def _check_propagation(points: tuple[MountPoint, ...]) -> None:
             raise System(f"path {point.source} is mounted on {where} but it is not a {words} mount")
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a thread has looked up."""
+
+    user: users.User
+    nodes: list[Json]
+    rules: list[Json]
+    edits: list[Json]
+    named: list[tuple[Json, str]]
+    block_io: Json
+    profile: str
+
+
 async def prepared(
-    ops: Ops, record: ContainerRecord, rootfs: Path, sandbox: Sandbox, points: tuple[MountPoint, ...]
+    ops: Ops,
+    record: ContainerRecord,
+    rootfs: Path,
+    sandbox: Sandbox,
+    points: tuple[MountPoint, ...],
+    linked: tuple[str, ...] = (),
 ) -> tuple[Prepared, str]:
     """Look up what the disk and the kernel know; (the input of ``spec.build``, the filter's key).
 
     Raises:
-        Invalid: no such user, group or device.
-        System: a bind's source cannot be made.
+        Invalid: no such user or group.
+        System: no such device, a bind's source cannot be made, or a namespace to share is not there.
     """
     host = record.host_config
     held = own_capabilities(ops, record)
     section, key = filter_of(ops, record, held)
+    options = security.options(host.get("SecurityOpt"))
     api_binds = {
         given.get("Target", "").rstrip("/")
         for given in host.get("Mounts") or []
         if given.get("Type") == "bind" and not (given.get("BindOptions") or {}).get("CreateMountpoint")
     }
+    privileged = bool(host.get("Privileged"))
 
-    def look() -> tuple[users.User, list[Json], list[Json]]:
+    def look() -> _Found:
         _make_missing_sources(points, api_binds)
         _check_propagation(points)
         user = users.resolve(rootfs, record.config.get("User") or "", host.get("GroupAdd") or ())
-        if host.get("Privileged"):
-            return user, devices.of_host(), []
-        return user, *devices.asked(host.get("Devices"))
+        given = host.get("Devices")
+        nodes, rules = (devices.of_host(given), []) if privileged else devices.asked(given)
+        edits: list[Json] = []
+        if host.get("DeviceRequests"):
+            catalogue = cdi.Catalogue()
+            edits = cdi.edits(cdi.names(host["DeviceRequests"], catalogue), catalogue)
+        return _Found(
+            user=user,
+            nodes=nodes,
+            rules=rules,
+            edits=edits,
+            named=devices.named(edits),
+            block_io=blockio.resources(host),
+            profile=apparmor.profile_of(options.apparmor, privileged=privileged),
+        )
 
-    user, nodes, rules = await asyncio.to_thread(look)
+    found = await asyncio.to_thread(look)
     netns = sandbox.netns_path or ops.config.netns
+    ids = ops.ids if host.get("UsernsMode") != "host" else None
     result = Prepared(
         rootfs=str(rootfs),
-        cgroup=f"{ops.config.cgroup}/{record.id}",
+        cgroup=cgroup_of(ops, record),
         cgroup_version=ops.hierarchy.version,
         machine=ops.machine,
         pids_limit=ops.config.pids_limit,
-        user=user,
+        user=found.user,
         netns=str(netns) if netns else None,
         hostname=sandbox.hostname or record.config.get("Hostname") or record.id[:12],
         mounts=points,
         files=_host_files(sandbox, record),
-        devices=tuple(nodes),
-        device_rules=tuple(rules),
+        devices=tuple(found.nodes),
+        device_rules=tuple(found.rules),
         capabilities=held,
         seccomp=section,
-        seccomp_compiled=ops.filters.compiled(key) if key and ops.runtime.name == "crun" else None,
-        init=init_program() if host.get("Init") else "",
+        seccomp_compiled=ops.filters.compiled(key) if key and ops.runtime.kind_of(record.runtime) == "crun" else None,
+        # In another's pid namespace there is an init already.
+        init=init_program() if host.get("Init") and not host.get("PidMode") else "",
+        environment=linked,
+        block_io=found.block_io,
+        joined=sharing.namespaces(ops, record, ids),
+        shared_memory=sharing.memory(ops, record),
+        edits=tuple(found.edits),
+        named_devices=tuple(found.named),
+        apparmor=found.profile,
+        labels=labels.make(options.label, labels.contexts(), labels.categories()),
+        ids=ids,
     )
     return result, key
+
+
+def cgroup_of(ops: Ops, record: ContainerRecord) -> str:
+    """The container's group, absolute within the hierarchy, whatever its parent is written like."""
+    parent = record.host_config.get("CgroupParent") or ops.config.cgroup
+    return posixpath.normpath(f"/{parent}/{record.id}").replace("//", "/")
 
 
 def build(record: ContainerRecord, given: Prepared) -> Json:

@@ -51,7 +51,8 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
         processes = _left_by(bundle)
         if bundle.name not in known and processes is not None:
             await _kill(processes)
-    names = {entry.name for folder in (ops.paths.bundles, ops.paths.runtime) for entry in folder.iterdir()}
+    folders = (ops.paths.bundles, ops.paths.runtime, ops.paths.memories)
+    names = {entry.name for folder in folders for entry in folder.iterdir()}
     names |= cgroups.children(ops.hierarchy, ops.config.cgroup) - {"conmon"}
     for name in names - known:
         await remains.clean(ops, name)

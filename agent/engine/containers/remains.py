@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 
+from agent.engine.containers import sharing
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import Ended
 from agent.engine.errors import Conflict, EngineError
@@ -14,6 +15,9 @@ from agent.engine.kernel import cgroups, files
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.journal import Intent
 from agent.engine.state.records import ContainerRecord
+
+GROUP = "cgroup"
+"""File in the bundle with the container's group, where its parent is not the engine's."""
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +38,13 @@ async def clean(ops: Ops, container_id: str) -> None:
 
 
 def _remove_groups(ops: Ops, container_id: str) -> None:
-    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/{container_id}", patience=1.0)
+    sharing.release_memory(ops, container_id)
+    bundle = ops.paths.bundle(container_id)
+    own = bundle / GROUP
+    group = own.read_text() if own.exists() else f"{ops.config.cgroup}/{container_id}"
+    cgroups.remove(ops.hierarchy, group, patience=1.0)
     cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
-    files.remove_tree(ops.paths.bundle(container_id))
+    files.remove_tree(bundle)
 
 
 async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:

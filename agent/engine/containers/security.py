@@ -56,6 +56,7 @@ NAMESPACED_SYSCTLS = frozenset({
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
     "kernel.shm_rmid_forced",
 })  # fmt: skip
+_OF_UTS = frozenset({"kernel.domainname"})
 
 
 def own_capabilities() -> frozenset[str]:
@@ -110,7 +111,19 @@ class Options:
     no_new_privileges: bool = False
     seccomp: str = ""
     """Empty: the default profile; ``unconfined``; else a profile as JSON."""
-    label_disabled: bool = False
+    label: tuple[str, ...] = ()
+    """SELinux's: ``disable``, ``type:…``, ``level:…``."""
+    apparmor: str = ""
+    """Empty: the engine's own profile."""
+    writable_cgroups: bool | None = None
+    """None: as the container is privileged or not."""
+
+    @property
+    def label_disabled(self) -> bool:
+        return "disable" in self.label
+
+
+TRUE, FALSE = frozenset("1 t T TRUE true True".split()), frozenset("0 f F FALSE false False".split())  # noqa: SIM905
 
 
 def options(given: Sequence[str] | None) -> Options:
@@ -119,25 +132,28 @@ def options(given: Sequence[str] | None) -> Options:
     Raises:
         Invalid: one that is unknown, or that this host cannot honour.
     """
-    no_new, seccomp, label = False, "", False
-    for number, text in enumerate(given or [], start=1):
-        separator = "=" if "=" in text else ":"
-        name, _, value = text.partition(separator)
-        if name == "no-new-privileges":
-            if value not in {"", "true", "false"}:
-                raise Invalid(f'invalid --security-opt {number}: "{text}"')
-            no_new = value != "false"
-        elif name == "seccomp" and value:
+    no_new, seccomp, apparmor, writable = False, "", "", None
+    label: list[str] = []
+    for text in given or []:
+        name, separator, value = text.partition("=" if "=" in text else ":")
+        if text in {"no-new-privileges", "writable-cgroups", "disable"}:
+            value = "disable" if text == "disable" else "true"
+        elif not separator:
+            raise Invalid(f'invalid --security-opt 1: "{text}"')
+        if name in {"no-new-privileges", "writable-cgroups"} and value in TRUE | FALSE:
+            if name == "no-new-privileges":
+                no_new = value in TRUE
+            else:
+                writable = value in TRUE
+        elif name == "seccomp":
             seccomp = _profile(value)
-        elif name == "label" and value == "disable":
-            label = True
-        elif name == "apparmor" and value == "unconfined":
-            pass
-        elif name in {"label", "apparmor"} and value:
-            raise Invalid(f"SecurityOpt {text} is not supported: this host has no such security module in use")
+        elif name in {"label", "disable"}:
+            label.append(value)
+        elif name == "apparmor":
+            apparmor = value
         else:
-            raise Invalid(f'invalid --security-opt {number}: "{text}"')
-    return Options(no_new, seccomp, label)
+            raise Invalid(f'invalid --security-opt 2: "{text}"')
+    return Options(no_new, seccomp, tuple(label), apparmor, writable)
 
 
 def _profile(value: str) -> str:
@@ -163,14 +179,19 @@ def check_annotations(annotations: Mapping[str, str]) -> None:
             raise Invalid(f"the annotation {name} is reserved for the runtime")
 
 
-def sysctls(host: Mapping[str, Any]) -> dict[str, str]:
+def sysctls(host: Mapping[str, Any], *, remapped: bool = False) -> dict[str, str]:
     """The container's sysctls, our defaults below the client's.
+
+    Args:
+        host: ``HostConfig``.
+        remapped: it has a user namespace, in which not every group exists.
 
     Raises:
         Invalid: one that is not namespaced, or of a namespace that the container shares with the host.
     """
     asked = host.get("Sysctls") or {}
-    host_network, host_ipc = host.get("NetworkMode") == "host", host.get("IpcMode") == "host"
+    mode = host.get("NetworkMode") or ""
+    host_network, host_ipc = mode == "host", host.get("IpcMode") == "host"
     for name in asked:
         if name.startswith("net."):
             if host_network:
@@ -178,13 +199,13 @@ def sysctls(host: Mapping[str, Any]) -> dict[str, str]:
         elif name in NAMESPACED_SYSCTLS or name.startswith("fs.mqueue."):
             if host_ipc:
                 raise Invalid(f"sysctl '{name}' is not allowed with the host's IPC")
-        else:
+        elif name not in _OF_UTS or host.get("UTSMode") == "host":
             raise Invalid(f"sysctl '{name}' is not whitelisted: it is not the container's own")
-    ours = (
-        {}
-        if host_network
-        else {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
-    )
+    ours: dict[str, str] = {}
+    if not host_network and not mode.startswith("container:"):
+        ours["net.ipv4.ip_unprivileged_port_start"] = "0"
+        if not remapped:
+            ours["net.ipv4.ping_group_range"] = "0 2147483647"
     return {**ours, **asked}
 
 

@@ -29,7 +29,17 @@ class ContainerService:
             Invalid: several ids begin so.
         """
         containers = self.ops.containers
+        if "/" in (path := ref.strip("/")):
+            return self._linked(ref, *path.split("/", 1))
         return resolve(ref, containers.find, containers.names, (record.id for record in containers), "container")
+
+    def _linked(self, ref: str, parent: str, alias: str) -> ContainerRecord:
+        """The container that a link means: ``PARENT/ALIAS``."""
+        found = self.ops.containers.by_name(parent)
+        for link in found.links if found is not None else ():
+            if link.alias == alias and (other := self.ops.containers.find(link.target)) is not None:
+                return other
+        raise NotFound(f"No such container: {ref}")
 
     def _current(self, ref: str, container_id: str) -> ContainerRecord:
         """The newest record, once the lock is ours."""
@@ -132,13 +142,28 @@ class ContainerService:
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
         """Remove it. See ``remove.remove``."""
         if link:
-            raise Conflict("links between containers are not supported, so there is none to remove")
+            await self._unlink(ref)
+            return
         record = self.lookup(ref)
         if self.ops.restarts.get(record.id) is None and force and self.ops.locks.held(record.id):
             # A stop that waits holds the lock: end what it waits for.
             stop.signal_only(self.ops, self._current(ref, record.id))
         async with self.ops.locks.hold(record.id):
             await remove.remove(self.ops, self._current(ref, record.id), force=force, volumes=volumes)
+
+    async def _unlink(self, ref: str) -> None:
+        """Take one link away, named ``PARENT/ALIAS``: from its next start on the parent knows nothing of the other."""
+        name, slash, alias = ref.strip("/").partition("/")
+        if not slash:
+            self.lookup(ref)
+            raise Conflict("Conflict, cannot remove the default link name of the container")
+        parent = self.lookup(name)
+        async with self.ops.locks.hold(parent.id):
+            parent = self._current(name, parent.id)
+            kept = tuple(link for link in parent.links if link.alias != alias)
+            if len(kept) == len(parent.links):
+                raise NotFound(f"No such container: {ref}")
+            await self.ops.containers.change(parent.id, links=kept)
 
     async def prune(self, filters: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], int]:
         """Remove every container that does not run and matches; (ids, bytes freed)."""

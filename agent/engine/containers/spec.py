@@ -4,12 +4,14 @@ Everything that needs the disk or the kernel (users looked up, volumes acquired,
 comes in by ``Prepared``; the same input gives the same document.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from agent.engine.containers import limits, mounts, security
+from agent.engine.containers import cdi, limits, mounts, security
+from agent.engine.containers.labels import NONE, Labels
 from agent.engine.containers.users import User
+from agent.engine.kernel.idmaps import IdMap
 from agent.engine.state.records import ContainerRecord, MountPoint
 
 Json = dict[str, Any]
@@ -45,11 +47,26 @@ class Prepared:
     """The filter as the runtime compiled it before: saves half of a start."""
     init: str = ""
     """Path of catatonit, where the container wants an init."""
+    environment: tuple[str, ...] = ()
+    """Of links: before the container's own."""
+    block_io: Json = field(default_factory=dict)
+    joined: Mapping[str, str] = field(default_factory=dict)
+    """Kind of namespace → path of the one that is shared."""
+    shared_memory: str = ""
+    """Directory of the host for ``/dev/shm``, where it is shared; else the container has one of its own."""
+    edits: tuple[Json, ...] = ()
+    """Of devices by name, with their nodes and what may be done to them."""
+    named_devices: tuple[tuple[Json, str], ...] = ()
+    apparmor: str = ""
+    """Profile; empty where the host has no AppArmor."""
+    labels: Labels = NONE
+    ids: IdMap | None = None
+    """The container has a user namespace with this map."""
 
 
-def environment(record: ContainerRecord, hostname: str) -> list[str]:
-    """What the program finds in its environment: our defaults below the container's own."""
-    ours = [f"PATH={PATH}", f"HOSTNAME={hostname}"] + (["TERM=xterm"] if record.tty else [])
+def environment(record: ContainerRecord, hostname: str, linked: Sequence[str] = ()) -> list[str]:
+    """What the program finds in its environment: our defaults and those of links below the container's own."""
+    ours = [f"PATH={PATH}", f"HOSTNAME={hostname}"] + (["TERM=xterm"] if record.tty else []) + [*linked]
     own = [variable for variable in record.config.get("Env") or [] if "=" in variable]
     given = {variable.partition("=")[0] for variable in record.config.get("Env") or []}
     return [*(variable for variable in ours if variable.partition("=")[0] not in given), *own]
@@ -74,6 +91,7 @@ def build(record: ContainerRecord, prepared: Prepared) -> Json:
         annotations["run.oci.seccomp_bpf_data"] = prepared.seccomp_compiled
     if annotations:
         document["annotations"] = annotations
+    cdi.inject(document, prepared.edits, prepared.named_devices)
     return document
 
 
@@ -87,7 +105,7 @@ def process(record: ContainerRecord, prepared: Prepared, args: tuple[str, ...]) 
         "terminal": record.tty,
         "user": {"uid": user.uid, "gid": user.gid, "umask": 0o22},
         "args": list(args),
-        "env": environment(record, prepared.hostname),
+        "env": environment(record, prepared.hostname, prepared.environment),
         "cwd": record.config.get("WorkingDir") or "/",
         "capabilities": {"bounding": bounding, "effective": effective, "permitted": effective},
         "noNewPrivileges": security.options(host.get("SecurityOpt")).no_new_privileges,
@@ -95,6 +113,10 @@ def process(record: ContainerRecord, prepared: Prepared, args: tuple[str, ...]) 
     }
     # The primary group too: dropping it by setgroups alone must not be possible (CVE-2022-36109).
     document["user"]["additionalGids"] = list(dict.fromkeys((user.gid, *user.groups)))
+    if prepared.apparmor:
+        document["apparmorProfile"] = prepared.apparmor
+    if prepared.labels.process:
+        document["selinuxLabel"] = prepared.labels.process
     return document
 
 
@@ -126,8 +148,9 @@ def _rlimits(host: Mapping[str, Any], machine: limits.Machine) -> list[Json]:
 
 def _mounts(record: ContainerRecord, prepared: Prepared) -> list[Json]:
     host = record.host_config
-    privileged = bool(host.get("Privileged"))
-    access = [] if privileged else ["ro"]
+    access = [] if host.get("Privileged") else ["ro"]
+    # In a user namespace the kernel lets nobody take "read-only" off a mount again, as runtimes do in passing.
+    groups = [] if _writable_groups(host) or prepared.ids else ["ro"]
     safe = ["nosuid", "noexec", "nodev"]
 
     def mount(destination: str, kind: str, source: str, options: list[str]) -> Json:
@@ -140,16 +163,14 @@ def _mounts(record: ContainerRecord, prepared: Prepared) -> list[Json]:
             "/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
         ),
         mount("/sys", "sysfs", "sysfs", [*safe, *access]),
-        mount("/sys/fs/cgroup", "cgroup", "cgroup", [*access, *safe]),
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", [*groups, *safe]),
+        mount("/dev/mqueue", "mqueue", "mqueue", safe),
     ]
-    if host.get("IpcMode") == "host":
-        own.append(mount("/dev/mqueue", "bind", "/dev/mqueue", ["bind", *safe]))
-        own.append(mount(SHARED_MEMORY, "bind", SHARED_MEMORY, ["rbind", *safe]))
-    else:
-        own.append(mount("/dev/mqueue", "mqueue", "mqueue", safe))
-        if host.get("IpcMode") != "none":
-            size = host.get("ShmSize") or 64 << 20
-            own.append(mount(SHARED_MEMORY, "tmpfs", "shm", [*safe, "mode=1777", f"size={size}"]))
+    if prepared.shared_memory:
+        own.append(mount(SHARED_MEMORY, "bind", prepared.shared_memory, ["rbind", *safe]))
+    elif host.get("IpcMode") != "none":
+        size = host.get("ShmSize") or 64 << 20
+        own.append(mount(SHARED_MEMORY, "tmpfs", "shm", [*safe, "mode=1777", f"size={size}"]))
     for inside, outside in dict(prepared.files).items():
         own.append(mount(inside, "bind", outside, ["rbind", "rprivate"]))
     if prepared.init:
@@ -169,14 +190,19 @@ def _linux(record: ContainerRecord, prepared: Prepared) -> Json:
     document: Json = {
         "namespaces": _namespaces(host, prepared),
         "cgroupsPath": prepared.cgroup,
-        "resources": {**resources, "devices": rules},
+        "resources": {**resources, "devices": rules} | ({"blockIO": prepared.block_io} if prepared.block_io else {}),
         "maskedPaths": security.masked(host),
         "readonlyPaths": security.readonly(host),
         "rootfsPropagation": _propagation(prepared.mounts),
     }
     if prepared.devices:
         document["devices"] = list(prepared.devices)
-    sysctls = security.sysctls(host)
+    if prepared.labels.mount:
+        document["mountLabel"] = prepared.labels.mount
+    if prepared.ids is not None and "user" not in prepared.joined:
+        document["uidMappings"] = [one.oci() for one in prepared.ids.uids]
+        document["gidMappings"] = [one.oci() for one in prepared.ids.gids]
+    sysctls = security.sysctls(host, remapped=prepared.ids is not None)
     if sysctls:
         document["sysctl"] = sysctls
     if prepared.seccomp is not None:
@@ -186,14 +212,22 @@ def _linux(record: ContainerRecord, prepared: Prepared) -> Json:
 
 def _namespaces(host: Mapping[str, Any], prepared: Prepared) -> list[Json]:
     found: list[Json] = [{"type": "mount"}]
+    if prepared.ids is not None and "user" not in prepared.joined:
+        found.append({"type": "user"})
     for kind, mode in (("pid", "PidMode"), ("ipc", "IpcMode"), ("uts", "UTSMode")):
-        if host.get(mode) != "host":
+        if host.get(mode) != "host" and kind not in prepared.joined:
             found.append({"type": kind})
+    found += [{"type": kind, "path": path} for kind, path in prepared.joined.items()]
     if prepared.netns is not None:
         found.append({"type": "network", "path": prepared.netns})
     if host.get("CgroupnsMode") == "private":
         found.append({"type": "cgroup"})
     return found
+
+
+def _writable_groups(host: Mapping[str, Any]) -> bool:
+    asked = security.options(host.get("SecurityOpt")).writable_cgroups
+    return bool(host.get("Privileged")) if asked is None else asked
 
 
 def _propagation(points: tuple[MountPoint, ...]) -> str:

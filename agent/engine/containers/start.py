@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import exited, failures, prepare
+from agent.engine.containers import exited, failures, links, prepare, remains, sharing
 from agent.engine.containers.ops import Ops
-from agent.engine.errors import Conflict, EngineError, NotModified
+from agent.engine.errors import Conflict, EngineError, Invalid, NotModified, System
 from agent.engine.kernel import files
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks.requests import Sandbox, SandboxRequest
@@ -66,7 +66,7 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
             undo.pop_all()
     except (EngineError, OSError) as error:
         known = error if isinstance(error, EngineError) else translated(error, f"starting container {record.name}")
-        failure = failures.translated(known, record.path, ops.runtime.name)
+        failure = failures.translated(known, record.path, ops.runtime.kind_of(record.runtime))
         await _failed(ops, record, failure, closing)
         raise failure.error from error
     now = time.time_ns()
@@ -119,7 +119,15 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
             await ops.volumes.copy_up(point.name, rootfs, point.destination)
     failpoint("start.filled")
     points = prepare.with_sources(record.mounts, sources)
-    given, filter_key = await prepare.prepared(ops, record, rootfs, sandbox, points)
+    attached = msgspec.structs.replace(record, network=sandbox.state)
+    undo.callback(sharing.release_memory, ops, record.id)
+    try:
+        linked = tuple(links.environment(attached, ops.containers.find))
+        sharing.make_memory(ops, record)
+        given, filter_key = await prepare.prepared(ops, record, rootfs, sandbox, points, linked)
+    except Invalid as error:
+        # The request was good when it was made: it is this host that has not what it names.
+        raise System(str(error)) from error
     bundle, exit_dir = ops.paths.bundle(record.id), ops.paths.exits(record.id)
     launch = Launch(
         id=record.id,
@@ -132,7 +140,11 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
         stdin=bool(record.config.get("OpenStdin")),
         stdin_once=bool(record.config.get("StdinOnce")),
         sync_log=not record.auto_remove,
+        runtime=record.runtime,
     )
+    if record.host_config.get("CgroupParent"):
+        bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write(bundle / remains.GROUP, given.cgroup.encode())
     undo.push_async_callback(ops.runtime.delete, record.id)
     processes = await _create(ops, launch)
     _keep_filter(ops, record.id, filter_key, compiled=given.seccomp_compiled)

@@ -5,15 +5,19 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import hostconfig, limits
+from agent.engine.containers import blockio, hostconfig, limits
 from agent.engine.containers.ops import Ops
-from agent.engine.errors import Conflict, Invalid
+from agent.engine.errors import Conflict, Invalid, System
+from agent.engine.runtime.base import RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Status
 
 KEYS = frozenset({
-    "BlkioWeight", "CpuShares", "CpuPeriod", "CpuQuota", "CpusetCpus", "CpusetMems", "NanoCpus", "Memory",
-    "MemoryReservation", "MemorySwap", "PidsLimit",
+    "BlkioWeight", "BlkioWeightDevice", *blockio.THROTTLES, "CpuShares", "CpuPeriod", "CpuQuota", "CpuRealtimePeriod",
+    "CpuRealtimeRuntime", "CpusetCpus", "CpusetMems", "KernelMemory", "NanoCpus", "Memory", "MemoryReservation",
+    "MemorySwap", "PidsLimit",
 })  # fmt: skip
+# Limits that only a create sets; clients send them along, and dockerd too leaves them be.
+_LEFT = frozenset({"MemorySwappiness", "OomKillDisable", "KernelMemoryTCP", "CpuPercent"})
 
 
 def merged(old: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,18 +33,22 @@ def merged(old: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
                 changes[key] = value
         elif key in KEYS:
             if value or (key == "PidsLimit" and value is not None):
-                changes[key] = value
-        elif value not in (None, 0, "", False, [], {}, -1):
+                changes[key] = -1 if key == "PidsLimit" and value <= 0 else value
+        elif key not in _LEFT and value not in (None, 0, "", False, [], {}, -1):
             raise Invalid(f"the option {key} cannot be updated: {value!r}")
     if "RestartPolicy" in changes:
         policy = changes["RestartPolicy"]
         changes["RestartPolicy"] = hostconfig.restart_policy(policy, auto_remove=bool(old.get("AutoRemove")))
     new = {**old, **changes}
-    if new["NanoCpus"] and (changes.get("CpuPeriod") or changes.get("CpuQuota")) and old["NanoCpus"]:
-        raise Conflict("Conflicting options: CPU Period or Quota cannot be updated as NanoCPUs has already been set")
-    if changes.get("NanoCpus") and (old["CpuPeriod"] or old["CpuQuota"]):
-        raise Conflict("Conflicting options: Nano CPUs cannot be updated as CPU Period or Quota has already been set")
-    if changes.get("Memory") and not changes.get("MemorySwap") and 0 < old["MemorySwap"] < changes["Memory"]:
+    for one, others, words in (
+        ("NanoCpus", {"CpuPeriod": "CPU Period", "CpuQuota": "CPU Quota"}, "Nano CPUs"),
+        ("CpuPeriod", {"NanoCpus": "NanoCPUs"}, "CPU Period"),
+        ("CpuQuota", {"NanoCpus": "NanoCPUs"}, "CPU Quota"),
+    ):
+        for other, name in others.items():
+            if (changes.get(one) or 0) > 0 and (old[other] or 0) > 0:
+                raise Conflict(f"Conflicting options: {words} cannot be updated as {name} has already been set")
+    if "Memory" in changes and changes["Memory"] > old["MemorySwap"] and not changes.get("MemorySwap"):
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )
@@ -54,15 +62,22 @@ async def update(ops: Ops, record: ContainerRecord, body: Mapping[str, Any]) -> 
         Invalid, Conflict: nothing has changed.
     """
     warnings = limits.check(body, ops.machine, update=True)
+    asked = dict(body)
+    limits.without(asked, ops.machine)
     try:
-        host = merged(record.host_config, body)
+        host = merged(record.host_config, asked)
         if record.state.status in {Status.REMOVING, Status.DEAD}:
             raise Conflict('Container is marked for removal and cannot be "update".')
     except Conflict as error:
         raise Conflict(f"Cannot update container {record.id}: {error}") from None
     if record.state.alive:
         resources = limits.resources(host, ops.machine, ops.config.pids_limit)
-        await ops.runtime.update(record.id, resources)
+        if disks := blockio.resources({key: asked[key] for key in asked if key in KEYS}):
+            resources["blockIO"] = disks
+        try:
+            await ops.runtime.update(record.id, resources)
+        except RuntimeRefused as error:
+            raise System(f"Cannot update container {record.id}: {error}") from error
     changed = await ops.containers.save(msgspec.structs.replace(record, host_config=host))
     ops.tell(changed, "update")
     return warnings

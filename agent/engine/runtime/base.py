@@ -6,7 +6,7 @@ remains away.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,6 +46,8 @@ class Launch:
     stdin: bool = False
     stdin_once: bool = False
     """Close the program's stdin when the attached client closes its own."""
+    runtime: str = ""
+    """Name of the runtime; empty: the engine's default."""
     sync_log: bool = True
     """Sync the log to disk when the container ends; off for containers that are removed at once."""
 
@@ -81,6 +83,13 @@ class Runtime(Protocol):
 
     name: str
     version: str
+
+    @property
+    def names(self) -> Collection[str]:
+        """All that a container may name as its runtime."""
+
+    def kind_of(self, name: str) -> str:
+        """The program behind a name: ``crun``, ``runc`` …"""
 
     async def create(self, launch: Launch) -> Processes:
         """Make the container's processes, waiting right before the program. conmon's sockets exist in the bundle:

@@ -31,8 +31,6 @@ def choose(wanted: str, hierarchy: cgroups.Hierarchy) -> str:
         System: none is installed.
     """
     if wanted:
-        if not shutil.which(wanted):
-            raise System(f"the OCI runtime {wanted} is not installed")
         return wanted
     if shutil.which("crun") and not crun_refuses(hierarchy):
         return "crun"
@@ -53,6 +51,11 @@ def crun_refuses(hierarchy: cgroups.Hierarchy) -> str:
     return ""
 
 
+def usable(hierarchy: cgroups.Hierarchy) -> list[str]:
+    """Names of the runtimes that this engine knows by itself and that can run here."""
+    return [name for name in SAFE if shutil.which(name) and not (name == "crun" and crun_refuses(hierarchy))]
+
+
 SAFE = {"runc": (1, 2, 8), "crun": (1, 14, 1)}
 """The first versions with the fixes of 2024 and 2025 for escapes by descriptors, /dev and procfs."""
 
@@ -70,20 +73,31 @@ def warnings(name: str, version: str) -> list[str]:
 class Crun:
     """One runtime with its state directory."""
 
-    def __init__(self, name: str, state: Path, conmon: Conmon) -> None:
+    def __init__(self, name: str, state: Path, conmon: Conmon, program: str = "") -> None:
+        """
+        Args:
+            name: as a container names it.
+            state: where the runtime keeps what it knows.
+            conmon: holds the containers.
+            program: where the name alone does not say it.
+
+        Raises:
+            System: the program is not there.
+        """
         self.name = name
-        self.path = shutil.which(name) or name
+        found = shutil.which(program or name)
+        if found is None:
+            raise System(f"the OCI runtime {program or name} is not installed")
+        self.path = found
         self._state = state
         self._conmon = conmon
         self._global = ["--root", str(state), "--log-format=json"]
-        if name == "crun":
-            self._global.append("--cgroup-manager=cgroupfs")
-        self.version = self._version()
-
-    def _version(self) -> str:
         out = subprocess.run([self.path, "--version"], capture_output=True, text=True, check=False).stdout
-        found = re.search(r"version (\S+)", out)
-        return found[1] if found else "unknown"
+        version = re.search(r"version (\S+)", out)
+        self.version = version[1] if version else "unknown"
+        self.kind = out.split(" ", 1)[0] if version else name
+        if self.kind == "crun":
+            self._global.append("--cgroup-manager=cgroupfs")
 
     async def create(self, launch: Launch) -> Processes:
         """See ``Runtime.create``."""
@@ -91,7 +105,7 @@ class Crun:
 
     async def start(self, container_id: str) -> None:
         """See ``Runtime.start``."""
-        if self.name != "crun":
+        if self.kind != "crun":
             await self._run("start", container_id)
             return
         fifo = self._state / container_id / "exec.fifo"

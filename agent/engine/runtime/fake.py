@@ -10,6 +10,7 @@ class FakeRuntime:
 
     name = "fake"
     version = "0"
+    names = frozenset({"fake"})
 
     def __init__(self) -> None:
         self.containers: dict[str, str] = {}
@@ -25,6 +26,10 @@ class FakeRuntime:
     def _must_be(self, container_id: str, *states: str) -> None:
         if self.containers.get(container_id) not in states:
             raise RuntimeRefused(f"container {container_id} is {self.containers.get(container_id, 'absent')}")
+
+    def kind_of(self, name: str) -> str:
+        """See ``Runtime.kind_of``."""
+        return name or self.name
 
     async def create(self, launch: Launch) -> Processes:
         """See ``Runtime.create``."""

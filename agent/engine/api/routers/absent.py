@@ -1,5 +1,5 @@
-"""What dockerd has and this engine leaves out: swarm, managed plugins, BuildKit. Told clearly, in the words that
-clients know: as a dockerd outside a swarm, with no plugin installed.
+"""What dockerd has and this engine leaves out: swarm, managed plugins, checkpoints, BuildKit. Told clearly, in the words
+that clients know: as a dockerd outside a swarm, with no plugin installed.
 
 Docker Engine API: Swarm, Node, Service, Task, Secret, Config, Plugin, Session.
 """
@@ -17,6 +17,10 @@ NOT_IN_SWARM = "This node is not part of a swarm"
 SWARM_ABSENT = "swarm mode is not part of this engine: join hosts to a Longshore control plane instead"
 PLUGINS_ABSENT = (
     "managed plugins are not part of this engine: run a plugin as a service, its socket in /run/docker/plugins"
+)
+EXPERIMENTAL = (
+    "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable"
+    " it."
 )
 NO_BUILDKIT = "BuildKit is not part of this engine: build with the classic builder, DOCKER_BUILDKIT=0"
 
@@ -40,6 +44,10 @@ def routes() -> list[web.RouteDef]:
         web.get("/plugins/{name:.+}/json", _plugin),
         *(web.post(f"/plugins/{{name:.+}}/{verb}", _plugin) for verb in _PLUGIN_VERBS),
         web.delete("/plugins/{name:.+}", _plugin),
+        *(
+            web.route(method, f"/containers/{{name}}/checkpoints{rest}", _experimental)
+            for method, rest in (("GET", ""), ("POST", ""), ("DELETE", "/{checkpoint}"))
+        ),
         web.post("/session", _buildkit),
         web.post("/grpc", _buildkit),
     ]
@@ -67,6 +75,10 @@ async def _plugin(request: web.Request) -> web.StreamResponse:
 
 async def _no_managed_plugins(_: web.Request) -> web.StreamResponse:
     raise Invalid(PLUGINS_ABSENT)
+
+
+async def _experimental(_: web.Request) -> web.StreamResponse:
+    return reply({"message": EXPERIMENTAL}, status=501)
 
 
 async def _buildkit(_: web.Request) -> web.StreamResponse:

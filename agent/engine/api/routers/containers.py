@@ -78,7 +78,8 @@ def routes(verbs: Verbs, views: Views) -> list[web.RouteDef]:
         web.post("/containers/{name}/rename", handlers.rename),
         web.post("/containers/{name}/update", handlers.update),
         web.post("/containers/{name}/wait", handlers.wait),
-        web.delete("/containers/{name}", handlers.remove),
+        # A link is named PARENT/ALIAS.
+        web.delete("/containers/{name:[^/]+(?:/[^/]+)?}", handlers.remove),
     ]
 
 
@@ -109,6 +110,8 @@ class _Handlers:
             raise Invalid(
                 "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24"
             )
+        if request.query.get("checkpoint"):
+            raise Invalid("checkpoint is only supported in experimental mode")
         await self._verbs.start(request.match_info["name"])
         return empty()
 

@@ -38,6 +38,11 @@ class Facts:
     labels: Sequence[str] = ()
     insecure: Sequence[str] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    """Name → program."""
+    apparmor: bool = False
+    selinux: bool = False
+    userns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "Labels": list(facts.labels),
         "ExperimentalBuild": False,
         "ServerVersion": versions.ENGINE,
-        "Runtimes": {facts.runtime: {"path": facts.runtime}},
+        "Runtimes": {name: {"path": path} for name, path in (facts.runtimes or {facts.runtime: facts.runtime}).items()},
         "DefaultRuntime": facts.runtime,
         "Swarm": {
             "NodeID": "",
@@ -173,8 +178,14 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
 
 
 def _security(facts: Facts) -> list[str]:
-    options = ["name=seccomp,profile=default"] if facts.seccomp else []
-    return [*options, "name=cgroupns"] if facts.cgroup_version == 2 else options
+    options = (
+        ("apparmor", facts.apparmor),
+        ("seccomp,profile=default", facts.seccomp),
+        ("selinux", facts.selinux),
+        ("userns", facts.userns),
+        ("cgroupns", facts.cgroup_version == 2),
+    )
+    return [f"name={name}" for name, present in options if present]
 
 
 def _registries(insecure: Sequence[str]) -> Json:

@@ -13,6 +13,7 @@ from agent.engine.paths import Paths
 from agent.engine.state.db import Database
 from agent.engine.state.repository import Containers, Networks
 from tests.agent.engine.networks.bench import Bench, Namespace
+from tests.agent.engine.networks.wire import Servers
 
 
 @pytest.fixture
@@ -56,3 +57,12 @@ async def bench(namespace: Namespace, tmp_path: Path) -> AsyncIterator[Bench]:
     for path in paths.namespaces.iterdir():
         mounts.unmount(path, lazy=True)
     database.close()
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    made = Servers()
+    yield made
+    for one in made.started:
+        one.kill()
+        one.wait()

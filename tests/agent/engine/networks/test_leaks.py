@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.agent.engine.networks.bench import Bench, Namespace
-from tests.agent.engine.networks.test_publish import bound
+from tests.agent.engine.networks.wire import bound
 
 
 def _held() -> tuple[int, int]:

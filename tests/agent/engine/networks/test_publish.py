@@ -3,80 +3,14 @@
 import asyncio
 import contextlib
 import socket
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from agent.engine.errors import Invalid, System
 from agent.engine.kernel import namespaces
 from agent.engine.networks.requests import Sandbox
-from tests.agent.engine.networks.bench import Bench, Namespace, enter
-
-SERVER = (
-    "import socket,sys; s=socket.create_server(('0.0.0.0',int(sys.argv[1])))\n"
-    "while 1:\n c,a=s.accept(); c.sendall(f'page {a[0]}\\n'.encode()); c.close()"
-)
-ECHO = (
-    "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('0.0.0.0',int(sys.argv[1])))\n"
-    "while 1:\n d,a=s.recvfrom(99); s.sendto(b'echo '+d,a)"
-)
-ASK = (
-    "import socket,sys\n"
-    "try:\n s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1); print(s.makefile().read())\n"
-    "except OSError as e: print('refused', e)"
-)
-ASK_UDP = (
-    "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,socket.SOCK_DGRAM)\n"
-    "s.settimeout(1); s.connect((sys.argv[1],int(sys.argv[2])))\n"
-    "try: s.send(b'hello'); print(s.recv(99).decode())\nexcept OSError as e: print('refused', e)"
-)
-
-
-class Servers:
-    """Programs inside namespaces, ended with the test."""
-
-    def __init__(self) -> None:
-        self.started: list[subprocess.Popen[bytes]] = []
-
-    async def serve(self, where: Path | None, port: int, program: str = SERVER) -> None:
-        argv = ["nsenter", f"--net={where}", "python3", "-c", program, str(port)]
-        self.started.append(subprocess.Popen(argv))  # noqa: ASYNC220
-        kind = "-Hltn" if program == SERVER else "-Hlun"
-        for _ in range(200):
-            if f":{port} " in enter(where, f"ss {kind}"):
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError("the server did not start")
-
-
-@pytest.fixture
-def servers() -> Iterator[Servers]:
-    made = Servers()
-    yield made
-    for one in made.started:
-        one.kill()
-        one.wait()
-
-
-async def ask(where: Path | None, address: str, port: int, program: str = ASK) -> str:
-    """What a client in that namespace gets."""
-    assert where is not None
-    task = await asyncio.create_subprocess_exec(
-        "nsenter", f"--net={where}", "python3", "-c", program, address, str(port), stdout=-1
-    )
-    return (await task.communicate())[0].decode()
-
-
-def bound(*ports: str) -> dict[str, list[dict[str, str]]]:
-    """``8080:80`` or ``127.0.0.1:8080:80/udp`` as PortBindings."""
-    found: dict[str, list[dict[str, str]]] = {}
-    for text in ports:
-        rest, _, inner = text.rpartition(":")
-        host, _, number = rest.rpartition(":")
-        found.setdefault(inner if "/" in inner else f"{inner}/tcp", []).append({"HostIp": host, "HostPort": number})
-    return found
+from tests.agent.engine.networks.bench import Bench, Namespace
+from tests.agent.engine.networks.wire import ASK_UDP, ECHO, Servers, ask, bound
 
 
 async def test_n1_a_published_port_is_reached_from_everywhere(

@@ -7,9 +7,7 @@ from agent.engine.kernel import namespaces
 from tests.agent.engine.networks.bench import Bench, Namespace, enter
 from tests.agent.engine.networks.test_names import ask as resolve
 from tests.agent.engine.networks.test_names import values
-from tests.agent.engine.networks.test_publish import Servers, ask, bound, servers
-
-__all__ = ["servers"]
+from tests.agent.engine.networks.wire import Servers, ask, bound
 
 
 async def killed(bench: Bench) -> None:

@@ -25,7 +25,8 @@ _HARMLESS_OPTIONS: Final = ("no-new-privileges",)
 _WATCHED: Final = (
     "Privileged", "CapAdd", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "NetworkMode", "CgroupnsMode", "Devices",
     "DeviceRequests", "DeviceCgroupRules", "Sysctls", "SecurityOpt", "MaskedPaths", "ReadonlyPaths", "CgroupParent",
-    "Annotations", "Runtime", "VolumesFrom", "Mounts", "Binds",
+    "Annotations", "Runtime", "VolumesFrom", "Mounts", "Binds", "Cgroup", "OomKillDisable", "OomScoreAdj",
+    "CpuRealtimePeriod", "CpuRealtimeRuntime",
 )  # fmt: skip
 # the query of Docker's ImageBuild, as far as an order may set it
 BUILD_QUERY: Final = frozenset({
@@ -214,11 +215,17 @@ def _past_default(host: Mapping[str, Any]) -> Iterator[str]:
     if host.get("CapAdd"):
         yield "added capabilities"
     for name in ("PidMode", "IpcMode", "UTSMode", "UsernsMode", "NetworkMode", "CgroupnsMode"):
-        if str(host.get(name) or "").startswith("host"):
-            yield f"{name} host"
-    for name in ("Devices", "DeviceRequests", "DeviceCgroupRules", "Sysctls"):
+        owner = str(host.get(name) or "").partition(":")[0]
+        # another container's namespace: what runs there may have more than the default
+        if owner in {"host", "container"}:
+            yield f"{name} {owner}"
+    for name in ("Devices", "DeviceRequests", "DeviceCgroupRules", "Sysctls", "OomKillDisable", "CpuRealtimePeriod",
+                 "CpuRealtimeRuntime"):  # fmt: skip
         if host.get(name):
             yield name
+    # below 0 the kernel would rather end a process of the host's
+    if isinstance(adjusted := host.get("OomScoreAdj"), int) and adjusted < 0:
+        yield f"OomScoreAdj {adjusted}"
     for option in host.get("SecurityOpt") or ():
         if str(option).split(":")[0].split("=")[0] not in _HARMLESS_OPTIONS:
             yield f"SecurityOpt {option}"
@@ -226,7 +233,7 @@ def _past_default(host: Mapping[str, Any]) -> Iterator[str]:
         # also an empty list: it lays open what is hidden by default
         if host.get(name) is not None:
             yield name
-    for name in ("CgroupParent", "Annotations"):
+    for name in ("CgroupParent", "Cgroup", "Annotations"):
         if host.get(name):
             yield name
     if host.get("Runtime"):

@@ -37,6 +37,10 @@ def test_no_file_forbids_nothing(file: Path) -> None:
         {"SecurityOpt": ["seccomp=unconfined"]}, {"SecurityOpt": ["no-new-privileges", "apparmor:unconfined"]},
         {"CgroupParent": "/"}, {"Runtime": "other"}, {"Sysctls": {"kernel.sem": "1"}}, {"DeviceRequests": [{}]},
         {"MaskedPaths": []}, {"ReadonlyPaths": []}, {"Annotations": {"run.oci.x": "y"}},
+        {"PidMode": "container:db"}, {"IpcMode": "container:db"}, {"NetworkMode": "container:db"},
+        {"SecurityOpt": ["writable-cgroups=true"]}, {"SecurityOpt": ["label=disable"]}, {"OomScoreAdj": -500},
+        {"OomKillDisable": True}, {"CpuRealtimeRuntime": 1000}, {"Cgroup": "container:db"},
+        {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["vendor.com/gpu=0"]}]},
     ],
 )  # fmt: skip
 def test_no_privileged(file: Path, host: dict[str, Any]) -> None:
@@ -47,7 +51,8 @@ def test_no_privileged(file: Path, host: dict[str, Any]) -> None:
 
 def test_no_privileged_lets_the_default_through(file: Path) -> None:
     host = {"Privileged": False, "CapAdd": None, "CapDrop": ["ALL"], "NetworkMode": "bridge", "PidMode": "",
-            "SecurityOpt": ["no-new-privileges"], "Memory": 1 << 26}  # fmt: skip
+            "SecurityOpt": ["no-new-privileges"], "Memory": 1 << 26, "OomScoreAdj": 100, "Links": ["db:db"],
+            "IpcMode": "shareable", "BlkioDeviceReadBps": [{"Path": "/dev/vda", "Rate": 1}]}  # fmt: skip
     policy(file, "privileged = false").check_order("container.create", create(**host))
 
 

@@ -7,7 +7,11 @@ read are all ordinary here. A client must read the head before it sends: aiohttp
 
 import asyncio
 import contextlib
+import fcntl
 import select
+import socket
+import struct
+import termios
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -29,6 +33,8 @@ SEND = 256 * 1024
 LINGER = 0.2
 # Seconds for the client to read what is queued once there will be no more.
 PATIENCE = 60.0
+# Pauses between looks whether the client has read the head.
+LOOKS = (0.0, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 class Connection(asyncio.Protocol):
@@ -38,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._received = bytearray()
         self._ended = self._paused = False
+        self._fresh = True
         self._hangup: select.epoll | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
@@ -104,10 +111,27 @@ class Connection(asyncio.Protocol):
         Raises:
             ConnectionResetError: the client has gone.
         """
+        if self._fresh:
+            self._fresh = False
+            await self._head_read()
         if self.gone.is_set():
             raise ConnectionResetError("the client has gone")
         self._transport.write(data)
         await self._writable.wait()
+
+    async def _head_read(self) -> None:
+        """Give the client a moment to take the head alone. Many read it through a buffer, docker-py among them, and
+        lose what came along with it when they go on with the bare socket.
+        """
+        link = self._transport.get_extra_info("socket")
+        if link is None or link.family != socket.AF_UNIX:
+            return
+        for pause in LOOKS:
+            with contextlib.suppress(OSError):
+                (unread,) = struct.unpack("i", fcntl.ioctl(link.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+                if not unread:
+                    return
+            await asyncio.sleep(pause)
 
     def send(self, data: bytes) -> None:
         """Queue bytes without waiting: for what is short."""

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System
 from agent.engine.events import EventBus
 from agent.engine.images.unpack import unpack
 from agent.engine.kernel.failpoints import failpoint
+from agent.engine.kernel.files import make_beneath, open_beneath
 from agent.engine.state.records import ContainerRecord
 
 _PROJECT = str(Path(agent.__file__).parent.parent)
@@ -83,6 +84,7 @@ class Archive:
             if not binds:
                 yield Place(root=str(root))
                 return
+            await asyncio.to_thread(_make_places, root, binds)
             child = await _child(Place(root=str(root)), mode="view", binds=binds)
             try:
                 assert child.stdout is not None
@@ -167,17 +169,37 @@ class Archive:
             raise Denied("container rootfs is marked read-only")
         async with self._view(record) as place:
             failpoint("copy.mounted")
-            await unpack(
-                body,
-                place.root,
-                folder=wanted,
-                whiteouts=False,
-                keep_folders=keep_folders,
-                owner=owner,
-                pid=place.pid,
-            )
+            try:
+                await unpack(
+                    body,
+                    place.root,
+                    folder=wanted,
+                    whiteouts=False,
+                    keep_folders=keep_folders,
+                    owner=owner,
+                    pid=place.pid,
+                )
+            except Invalid as error:
+                words = str(error).removeprefix("invalid name in archive: ")
+                raise System(f"Error processing tar file(exit status 1): {words}") from error
             failpoint("copy.unpacked")
         self._events.publish("container", "extract-to-dir", record.id, record.event_attributes())
+
+
+def _make_places(root: Path, binds: Sequence[Mapping[str, str]]) -> None:
+    """What is mounted has a place, also before the first start."""
+    for bind in binds:
+        place = bind["destination"]
+        try:
+            os.close(open_beneath(root, place, os.O_PATH))
+        except FileNotFoundError:
+            # A link that leads nowhere is in the way: the mount says so.
+            with contextlib.suppress(FileExistsError):
+                if Path(bind["source"]).is_dir():
+                    make_beneath(root, place)
+                else:
+                    make_beneath(root, place.rpartition("/")[0])
+                    os.close(open_beneath(root, place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
 
 def _on_mount(record: ContainerRecord, path: str) -> bool:

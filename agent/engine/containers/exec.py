@@ -214,12 +214,20 @@ class Execs:
     def _clear(self, exec_: Exec) -> None:
         shutil.rmtree(self._folder(exec_), ignore_errors=True)
 
-    async def run(self, exec_: Exec, client: Client, size: tuple[int, int] | None = None) -> None:
+    async def run(
+        self, exec_: Exec, client: Client, size: tuple[int, int] | None = None, *, framed: bool | None = None
+    ) -> None:
         """Run an exec with the client at its stdio, until it has ended and its output is sent, or the client leaves.
 
         What keeps it from running is told on the stream, with exit code 126 or 127, as dockerd does.
+
+        Args:
+            exec_: one that is ready.
+            client: gets the output, gives the input.
+            size: the terminal's rows and columns.
+            framed: the output is multiplexed; None: where the exec has no terminal.
         """
-        output = execio.Output(client, framed=not (exec_.tty or exec_.raw))
+        output = execio.Output(client, framed=not (exec_.tty or exec_.raw) if framed is None else framed)
         task = self._keep(self._run(exec_, client, output, size), exec_.id)
         await asyncio.wait({task, output.left}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():

@@ -12,6 +12,11 @@ from agent.engine.containers.exec import Exec
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
 
+KEYS = (
+    "AttachStderr", "AttachStdin", "AttachStdout", "Cmd", "ConsoleSize", "Detach", "DetachKeys", "Env", "Privileged",
+    "Tty", "User", "WorkingDir",
+)  # fmt: skip
+
 
 class Execs(Protocol):
     """What is needed of ``containers/exec``."""
@@ -19,7 +24,9 @@ class Execs(Protocol):
     def create(self, record: ContainerRecord, wanted: Exec) -> Exec: ...
     def get(self, exec_id: str) -> Exec: ...
     def ready(self, exec_id: str) -> Exec: ...
-    async def run(self, exec_: Exec, client: Client, size: tuple[int, int] | None = None) -> None: ...
+    async def run(
+        self, exec_: Exec, client: Client, size: tuple[int, int] | None = None, *, framed: bool | None = None
+    ) -> None: ...
     async def run_detached(self, exec_: Exec) -> None: ...
     def resize(self, exec_id: str, rows: int, columns: int) -> None: ...
 
@@ -48,21 +55,24 @@ class _Handlers:
         self._backend = backend
 
     async def create(self, request: web.Request) -> web.StreamResponse:
-        body = await params.json_body(request)
+        body = _canonical(await params.json_body(request))
         record = self._backend.lookup(request.match_info["name"])
         made = self._backend.execs.create(record, _wanted(body))
         return reply({"Id": made.id}, status=201)
 
     async def start(self, request: web.Request) -> web.StreamResponse:
-        body = await params.json_body(request, optional=True)
+        body = _canonical(await params.json_body(request, optional=True))
         execs = self._backend.execs
         exec_ = execs.ready(request.match_info["id"])
         if body.get("Detach"):
             await execs.run_detached(exec_)
             return empty(200)
-        hijack = Hijack(request, content_type(request, exec_.tty))
+        # The client says here how it will read, whatever it said when it made the exec.
+        raw = bool(body.get("Tty"))
+        hijack = Hijack(request, content_type(request, raw))
         async with hijack as connection:
-            await until_gone(connection, execs.run(exec_, connection, _size(body.get("ConsoleSize"))))
+            size = _size(body.get("ConsoleSize"))
+            await until_gone(connection, execs.run(exec_, connection, size, framed=not raw))
         return hijack.answer
 
     async def resize(self, request: web.Request) -> web.StreamResponse:
@@ -72,6 +82,12 @@ class _Handlers:
 
     async def inspect(self, request: web.Request) -> web.StreamResponse:
         return reply(shown(self._backend.execs.get(request.match_info["id"])))
+
+
+def _canonical(body: dict[str, Any]) -> dict[str, Any]:
+    """The body under the API's own spelling of its keys: Go's clients and servers do not mind the case."""
+    spelled = {key.lower(): key for key in KEYS}
+    return {spelled.get(key.lower(), key): value for key, value in body.items()}
 
 
 def _strings(body: dict[str, Any], key: str) -> tuple[str, ...]:

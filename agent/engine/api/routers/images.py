@@ -1,6 +1,7 @@
 """``/images`` and ``/commit``: Docker Engine API ImageList … ImagePrune, ImageCommit."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -201,7 +202,11 @@ class _Handlers:
         config = apply_changes(body or record.config, query.getall("changes", []))
         pausing = params.flag(request, "pause", default=True) and record.state.status == "running"
         if pausing:
-            await self._containers.pause(record.id)
+            try:
+                await self._containers.pause(record.id)
+            except EngineError:
+                # It has ended meanwhile: then nothing writes.
+                pausing = False
         try:
             image = await self._backend.commit(
                 record,
@@ -213,7 +218,8 @@ class _Handlers:
             )
         finally:
             if pausing:
-                await self._containers.unpause(record.id)
+                with suppress(EngineError):
+                    await self._containers.unpause(record.id)
         return reply({"Id": image.id}, status=201)
 
 

@@ -21,6 +21,8 @@ from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
 
 PATH_STAT = "X-Docker-Container-Path-Stat"
+# An archive of at most so many bytes is sent whole, with its length, as Go's server does.
+SHORT_ANSWER = 2048
 
 
 class Attaching(Protocol):
@@ -129,15 +131,22 @@ class _Handlers:
 
     async def archive_get(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])
-        response = web.StreamResponse(headers={"Content-Type": "application/x-tar"})
+        headers = {"Content-Type": "application/x-tar"}
+        begun: web.StreamResponse | None = None
+        held = bytearray()
         async with aclosing(self._backend.archive.read(record, request.query.get("path", ""))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, dict):
-                    response.headers[PATH_STAT] = _stat_header(piece)
-                    await response.prepare(request)
+                    headers[PATH_STAT] = _stat_header(piece)
+                elif begun is not None:
+                    await begun.write(piece)
                 else:
-                    await response.write(piece)
-        return response
+                    held += piece
+                    if len(held) > SHORT_ANSWER:
+                        begun = web.StreamResponse(headers=headers)
+                        await begun.prepare(request)
+                        await begun.write(bytes(held))
+        return web.Response(body=bytes(held), headers=headers) if begun is None else begun
 
     async def archive_put(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])

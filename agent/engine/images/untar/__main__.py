@@ -59,6 +59,7 @@ def _unpack(options: dict[str, Any]) -> dict[str, Any]:
     tape = Tape(inflated(source.read), options["bytes"])
     tree = Tree(
         root,
+        name=options["folder"],
         whiteouts=options["whiteouts"],
         keep_folders=options["keep_folders"],
         owner=tuple(options["owner"]) if options["owner"] else None,

@@ -31,15 +31,19 @@ T = TypeVar("T")
 class Tree:
     """The folder being filled."""
 
-    def __init__(self, root: int, *, whiteouts: bool, keep_folders: bool, owner: tuple[int, int] | None) -> None:
+    def __init__(
+        self, root: int, *, name: str = "/", whiteouts: bool, keep_folders: bool, owner: tuple[int, int] | None
+    ) -> None:
         """
         Args:
             root: the folder, open.
+            name: what messages call it.
             whiteouts: the archive is a layer; its ``.wh.`` names become overlay's marks.
             keep_folders: refuse to replace a folder by something else, or the reverse.
             owner: uid and gid of everything, in place of the archive's.
         """
         self._root, self._whiteouts, self._keep, self._owner = root, whiteouts, keep_folders, owner
+        self._name, self._current = name, ""
         self._cached: tuple[list[bytes], int] | None = None
         self._times: list[tuple[bytes, int]] = []
 
@@ -50,7 +54,8 @@ class Tree:
             BadArchive: the entry is refused.
             OSError: the kernel refused.
         """
-        steps = names.parts(member.name)
+        steps = names.parts(member.name, self._name)
+        self._current = f"{self._name.rstrip('/')}/{os.fsdecode(b'/'.join(steps))}"
         if not steps:
             self._finish_folder(os.dup(self._root), member, b".")
             return
@@ -146,7 +151,9 @@ class Tree:
             pass
         if not stat.S_ISDIR(os.lstat(base, dir_fd=parent).st_mode):
             if self._keep:
-                raise BadArchive(f"cannot overwrite non-directory {os.fsdecode(base)!r} with directory") from None
+                raise BadArchive(
+                    f'cannot overwrite non-directory "{self._current}" with directory "{self._name}"'
+                ) from None
             os.unlink(base, dir_fd=parent)
             return self._made(parent, base)
         return os.open(base, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
@@ -173,7 +180,7 @@ class Tree:
             os.utime(fd, ns=(mtime, mtime))
 
     def _link(self, member: tarfile.TarInfo, parent: int, base: bytes) -> None:
-        target = names.parts(member.linkname)
+        target = names.parts(member.linkname, self._name)
         if not target:
             raise BadArchive(f"invalid hardlink {member.name[:200]!r} -> {member.linkname[:200]!r}")
         try:
@@ -230,7 +237,7 @@ class Tree:
     def _clear(self, parent: int, base: bytes) -> None:
         if stat.S_ISDIR(os.lstat(base, dir_fd=parent).st_mode):
             if self._keep:
-                raise BadArchive(f"cannot overwrite directory {os.fsdecode(base)!r} with non-directory")
+                raise BadArchive(f'cannot overwrite directory "{self._current}" with non-directory "{self._name}"')
             shutil.rmtree(base, dir_fd=parent)
         else:
             os.unlink(base, dir_fd=parent)

@@ -8,8 +8,12 @@ OPAQUE = b".wh..wh..opq"
 AUFS = frozenset({b".wh..wh.aufs", b".wh..wh.plnk", b".wh..wh.orph"})
 
 
-def parts(name: str) -> list[bytes]:
+def parts(name: str, folder: str = "/") -> list[bytes]:
     """The steps from the root to the name; none for the root itself. Invalid UTF-8 is kept as bytes.
+
+    Args:
+        name: the archive's.
+        folder: what the root is called in messages.
 
     Raises:
         BadArchive: empty, with a NUL, or leading out of the root.
@@ -21,7 +25,7 @@ def parts(name: str) -> list[bytes]:
     for step in raw.split(b"/"):
         if step == b"..":
             if not steps:
-                raise BadArchive(f"invalid name in archive: {name[:200]!r} leads out of the root")
+                raise BadArchive(f'invalid name in archive: "{name[:200]}" is outside of "{folder}"')
             steps.pop()
         elif step not in {b"", b"."}:
             steps.append(step)

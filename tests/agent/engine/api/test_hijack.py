@@ -152,3 +152,19 @@ async def test_many_connections_leave_nothing_behind(tmp_path: Path) -> None:
             writer.close()
         await asyncio.sleep(0.1)
         assert len(asyncio.all_tasks()) <= before + 1
+
+
+async def test_the_head_comes_alone(tmp_path: Path) -> None:
+    """docker-py reads it through a buffer that it then throws away."""
+    body = b"b" * 100
+    request = f"POST /echo HTTP/1.1\r\nHost: d\r\nContent-Length: {len(body)}\r\n{UPGRADE}\r\n".encode() + body
+    loop = asyncio.get_running_loop()
+    async with _serving(tmp_path) as path:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.setblocking(False)
+            await loop.sock_connect(link, str(path))
+            await loop.sock_sendall(link, request)
+            assert (await loop.sock_recv(link, 65536)).endswith(b"\r\n\r\n")
+            assert await loop.sock_recv(link, 65536) == b"body:" + body + b";"
+            link.shutdown(socket.SHUT_WR)
+            assert await loop.sock_recv(link, 65536) == b"<end>"

@@ -82,6 +82,27 @@ class Docker:
         except ValueError:
             return answer.status, raw.decode(errors="replace")
 
+    def headers(self, path: str) -> dict[str, str]:
+        """The headers of the answer to a GET."""
+        connection = _Http(str(self.socket))
+        try:
+            connection.request("GET", path)
+            return dict(connection.getresponse().getheaders())
+        finally:
+            connection.close()
+
+    def raw(self, method: str, path: str, body: Any) -> bytes:
+        """The bytes behind the head of a hijacked answer, until the engine closes."""
+        data = json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", "Host: d", "Content-Type: application/json", "Connection: Upgrade"]
+        lines += ["Upgrade: tcp", f"Content-Length: {len(data)}", "", ""]
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(20)
+            link.connect(str(self.socket))
+            link.sendall("\r\n".join(lines).encode() + data)
+            answer = b"".join(iter(lambda: link.recv(65536), b""))
+        return answer.partition(b"\r\n\r\n")[2]
+
     def inspect(self, name: str) -> Any:
         """A container's inspection."""
         return json.loads(self.ok(f"inspect {name}"))[0]

@@ -98,3 +98,12 @@ def test_trap_3_the_connection_is_closed_after_the_exit(docker: Docker, upgrade:
         data = b"".join(iter(lambda: link.recv(4096), b""))
     assert data.startswith(b"HTTP/1.1 101 UPGRADED" if upgrade else b"HTTP/1.1 200 OK")
     assert data.endswith(b"\x01\0\0\0\0\0\0\x03hi\n")
+
+
+@pytest.mark.parametrize("start", [{"Detach": False}, {"detach": False, "tty": True}])
+def test_the_start_says_how_the_output_is_read(docker: Docker, start: dict[str, bool]) -> None:
+    """As docker-py starts an exec that it made with a terminal; keys in any case, as Go takes them."""
+    docker.ok(RUN)
+    made = docker.api("POST", "/containers/aa/exec", {"cmd": ["printf", "hi"], "attachStdout": True, "Tty": True})[1]
+    data = docker.raw("POST", f"/v1.41/exec/{made['Id']}/start", start)
+    assert data == (b"hi" if start.get("tty") else b"\x01\0\0\0\0\0\0\x02hi")

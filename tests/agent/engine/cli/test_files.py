@@ -81,3 +81,10 @@ def test_c1_c4_a_running_container_cannot_lure_a_copy_out(docker: Docker, tmp_pa
     for path in ("/proc/1/root/etc/passwd", "/proc/self/root/etc/passwd", "/proc/1/fd/0/.", "/proc/1/cwd/"):
         status, _ = docker.api("GET", f"/containers/aa/archive?path={path}")
         assert status == 404, path
+
+
+def test_the_length_of_a_short_archive_is_told(docker: Docker) -> None:
+    docker.ok("create --name aa busy")
+    short, long = (docker.headers(f"/containers/aa/archive?path={path}") for path in ("/etc/group", "/bin/busybox"))
+    assert (short.get("Content-Length"), short.get("Transfer-Encoding")) == ("2048", None)
+    assert (long.get("Content-Length"), long.get("Transfer-Encoding")) == (None, "chunked")

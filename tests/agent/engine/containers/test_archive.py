@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import stat
 import tarfile
 import threading
@@ -144,8 +145,12 @@ async def test_refusals_on_the_way_in(cast: Cast) -> None:
         await cast.put("/d/f", {"x": "y"})
     with pytest.raises(Denied, match="container rootfs is marked read-only"):
         await cast.put("/d", {"x": "y"}, record(ReadonlyRootfs=True))
-    with pytest.raises(EngineError):
+    overwritten = 'Error processing tar file(exit status 1): cannot overwrite non-directory "/d/f" with directory "/d"'
+    with pytest.raises(System, match=re.escape(overwritten)):
         await cast.put("/d", {"f": None}, keep_folders=True)
+    outside = 'Error processing tar file(exit status 1): "../x" is outside of "/d"'
+    with pytest.raises(System, match=re.escape(outside)):
+        await cast.put("/d", {"../x": "y"})
     assert (cast.root / "d/f").read_text() == "one\n"
 
 
@@ -240,6 +245,18 @@ async def test_c3_a_program_of_the_container_is_never_run(cast: Cast) -> None:
     await cast.archive.write(record(), "/d", body())
     assert (cast.root / "d/made").exists()
     assert not (cast.root / "marker").exists()
+
+
+async def test_a_volume_has_its_place_before_the_first_start(cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "vol").mkdir()
+    (tmp_path / "one").write_text("1")
+    mounts = [
+        MountPoint(type="volume", name="v", source=str(tmp_path / "vol"), destination="/new/vol", rw=True),
+        MountPoint(type="bind", source=str(tmp_path / "one"), destination="/new/one", rw=True),
+    ]
+    await cast.put("/new/vol", {"x": "y"}, record(*mounts))
+    assert (tmp_path / "vol/x").read_text() == "y"
+    assert await cast.take("/new/one", record(*mounts)) == ["644 0 one"]
 
 
 async def test_export(cast: Cast) -> None:

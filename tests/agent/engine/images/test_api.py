@@ -7,7 +7,7 @@ import pytest
 
 from agent.engine.api.routers import distribution, images
 from agent.engine.api.server import application, listen
-from agent.engine.errors import NotFound
+from agent.engine.errors import Conflict, NotFound
 from agent.engine.state.records import ContainerRecord, State, Status
 from tests.agent.engine.images.archives import entry, tar
 from tests.agent.engine.images.conftest import free_port
@@ -19,6 +19,7 @@ class FakeContainers:
     def __init__(self):
         self.record: ContainerRecord | None = None
         self.asked: list[str] = []
+        self.ended = False
 
     def lookup(self, ref):
         if self.record is None:
@@ -27,6 +28,8 @@ class FakeContainers:
 
     async def pause(self, ref):
         self.asked.append("pause")
+        if self.ended:
+            raise Conflict("it has ended")
 
     async def unpause(self, ref):
         self.asked.append("unpause")
@@ -175,3 +178,6 @@ async def test_commit(http, app, stores, containers):
     status, archive = await http("GET", "/images/made/get")
     await stores.images.remove("made")
     assert (await http("POST", "/images/load", archive))[1][-1] == {"stream": "Loaded image: made:latest\n"}
+    containers.ended = True
+    assert (await http("POST", f"/commit?container={key}"))[0] == 201, "a container that ends before it is paused"
+    assert containers.asked == ["pause", "unpause", "pause"]

@@ -13,12 +13,13 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.engine.containers import execfile, execio
+from agent.engine.containers import execfile, execio, orphans
 from agent.engine.containers.attach import Client, keys
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
@@ -267,26 +268,38 @@ class Execs:
         )
         with stdio:
             process = stdio.spawn(self._runtime.exec_argv(spec))
-            failpoint("exec.spawned")
-            copying = asyncio.create_task(stdio.copy(output))
-            typing = asyncio.create_task(self._type(exec_, stdio, client, output))
-            exec_.stdio = stdio
-            try:
-                code = await execio.exit_code(process)
-                failpoint("exec.ended")
-                words = execio.runtime_words(directory / "log") if code else ""
-                stdio.ended(refused=bool(words))
-                if words:
-                    code = NOT_FOUND if execio.means_not_found(words) else CANNOT_RUN
-                    await output.write(1, f"OCI runtime exec failed: exec failed: {words}: unknown\r\n".encode())
-                    self._keep(self._reap(), exec_.id)
-                await asyncio.wait({copying}, timeout=PATIENCE)
-                return code
-            finally:
-                exec_.stdio = None
-                for task in (typing, copying):
-                    task.cancel()
-                await asyncio.gather(typing, copying, return_exceptions=True)
+            with orphans.ended_with_us(process):
+                failpoint("exec.spawned")
+                return await self._served(exec_, process, stdio, directory, client, output)
+
+    async def _served(
+        self,
+        exec_: Exec,
+        process: "subprocess.Popen[bytes]",
+        stdio: "execio.Stdio",
+        directory: Path,
+        client: Client,
+        output: "execio.Output",
+    ) -> int:
+        copying = asyncio.create_task(stdio.copy(output))
+        typing = asyncio.create_task(self._type(exec_, stdio, client, output))
+        exec_.stdio = stdio
+        try:
+            code = await execio.exit_code(process)
+            failpoint("exec.ended")
+            words = execio.runtime_words(directory / "log") if code else ""
+            stdio.ended(refused=bool(words))
+            if words:
+                code = NOT_FOUND if execio.means_not_found(words) else CANNOT_RUN
+                await output.write(1, f"OCI runtime exec failed: exec failed: {words}: unknown\r\n".encode())
+                self._keep(self._reap(), exec_.id)
+            await asyncio.wait({copying}, timeout=PATIENCE)
+            return code
+        finally:
+            exec_.stdio = None
+            for task in (typing, copying):
+                task.cancel()
+            await asyncio.gather(typing, copying, return_exceptions=True)
 
     async def _type(self, exec_: Exec, stdio: "execio.Stdio", client: Client, output: "execio.Output") -> None:
         if exec_.stdin and await stdio.feed(client, keys(exec_.detach_keys)):
@@ -313,20 +326,23 @@ class Execs:
         Raises:
             EngineError: it could not be started.
         """
+        processes: Processes | None = None
         try:
             record, directory = await self._prepare(exec_)
             spec = ExecSpec(exec_.container_id, directory / "process.json", directory / "pidfile", tty=exec_.tty)
             processes = await self._runtime.exec_detached(spec, directory, directory / "exit")
             failpoint("exec.conmon")
+            execfile.write(directory, {name: getattr(exec_, name) for name in _KEPT}, processes)
         except BaseException as error:
+            if processes is not None:
+                orphans.end(processes.conmon_pid)
             self._clear(exec_)
             self._over(exec_, NOT_FOUND if execio.means_not_found(str(error)) else CANNOT_RUN)
             raise
-        execfile.write(directory, {name: getattr(exec_, name) for name in _KEPT}, processes)
-        failpoint("exec.kept")
-        self._tell(record, exec_, f"exec_start: {exec_.command}")
         exec_.pid_file = directory / "pidfile"
         self._keep(self._follow(exec_, directory, processes), exec_.id)
+        self._tell(record, exec_, f"exec_start: {exec_.command}")
+        failpoint("exec.kept")
 
     async def _follow(self, exec_: Exec, directory: Path, processes: Processes) -> None:
         end = await self._watch(exec_.id, processes, directory / "exit" / exec_.container_id, directory)
@@ -334,7 +350,8 @@ class Execs:
         self._clear(exec_)
 
     def adopt(self) -> None:
-        """Know the detached execs again that run since before this engine did."""
+        """Know the detached execs again that run since before this engine did; end those that nobody can know."""
+        orphans.end_all(self._directory, execfile.kept(self._directory))
         for directory, fields, processes in execfile.read_all(self._directory):
             exec_ = Exec(**fields | {"argv": tuple(fields["argv"]), "env": tuple(fields["env"])})
             exec_.started = exec_.running = True

@@ -20,6 +20,11 @@ def write(directory: Path, fields: dict[str, Any], processes: Processes) -> None
     files.write(directory / NAME, json.dumps({"fields": fields, "processes": pids}).encode())
 
 
+def kept(directory: Path) -> set[str]:
+    """Names of the folders of execs that were kept."""
+    return {entry.name for entry in directory.iterdir() if (entry / NAME).exists()} if directory.exists() else set()
+
+
 def read_all(directory: Path) -> Iterator[tuple[Path, dict[str, Any], Processes]]:
     """Every exec that was kept; the folders of others, whose client and engine are gone, are removed."""
     for entry in sorted(directory.iterdir()) if directory.exists() else ():

@@ -6,6 +6,7 @@ ignores the rest. The runtime's remains and the mount are taken away after every
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from agent.engine.containers.waits import Ended
 from agent.engine.errors import EngineError
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import Processes
-from agent.engine.runtime.exits import Exit
+from agent.engine.runtime.exits import UNKNOWN, Exit, read_exit_file
 from agent.engine.state.records import ContainerRecord, Status
 
 log = logging.getLogger(__name__)
@@ -29,16 +30,30 @@ def watch(ops: Ops, container_id: str, processes: Processes) -> None:
 
     def ended(done: "asyncio.Task[Exit]") -> None:
         if not done.cancelled() and not ops.closing:
-            ops.spawn(_act(ops, container_id, processes, done.result()), f"end of {container_id[:12]}")
+            ops.spawn(_act(ops, container_id, processes, done.result(), remains.AGAIN), f"end of {container_id[:12]}")
 
     task.add_done_callback(ended)
 
 
-async def _act(ops: Ops, container_id: str, processes: Processes, end: Exit) -> None:
+async def _act(ops: Ops, container_id: str, processes: Processes, end: Exit, wait: float) -> None:
     async with ops.locks.hold(container_id):
         record = ops.containers.find(container_id)
-        if record is not None and record.state.alive and record.state.pid_ticks == processes.ticks:
+        if record is None or not record.state.alive or record.state.pid_ticks != processes.ticks:
+            return
+        try:
             await finish(ops, record, end)
+        except Exception as error:
+            # It must not be called running for ever because the disk was full when it ended.
+            log.warning("the end of %s could not be recorded: %s", record.name, error)
+            again = lambda longer: _act(ops, container_id, processes, end, longer)  # noqa: E731
+            remains.later(ops, again, f"end of {container_id[:12]}", wait)
+
+
+def end_of(ops: Ops, record: ContainerRecord) -> Exit:
+    """How a run ended that nobody watches any more, or ever did."""
+    found = read_exit_file(ops.paths.exits(record.id) / record.id)
+    oom = (ops.paths.bundle(record.id) / "oom").exists()
+    return Exit(found[0], oom, found[1]) if found else Exit(UNKNOWN, oom, time.time_ns())
 
 
 async def finish(
@@ -72,9 +87,11 @@ async def finish(
     )
     if again:
         ended = msgspec.structs.replace(ended, restart_count=record.restart_count + 1)
-    if end.oom_killed:
-        ops.tell(record, "oom", time_ns)
-    ops.tell(record, "die", time_ns, exitCode=str(end.code))
+    if ops.told.get(record.id) != record.state.pid_ticks:
+        ops.told[record.id] = record.state.pid_ticks
+        if end.oom_killed:
+            ops.tell(record, "oom", time_ns)
+        ops.tell(record, "die", time_ns, exitCode=str(end.code))
     failpoint("exit.told")
     await _let_go(ops, record)
     failpoint("exit.released")
@@ -82,8 +99,9 @@ async def finish(
         # The layer and the rest go after the answer; the record and the name at once.
         await remains.forget(ops, ended, volumes=True)
         return ended
-    ops.cleanups[record.id] = ops.spawn(remains.clean(ops, record.id), f"clean {record.id[:12]}")
+    remains.tidy(ops, record.id)
     saved = await ops.containers.save(ended, vital=True)
+    ops.told.pop(record.id, None)
     failpoint("exit.saved")
     ops.waits.exited(record.id, Ended(end.code))
     if again:

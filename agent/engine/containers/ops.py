@@ -80,6 +80,27 @@ class Volumes(Protocol):
     async def remove(self, name: str, *, force: bool = False) -> None: ...
 
 
+class Forwarding(Protocol):
+    """Sends logs on, for the drivers that do."""
+
+    async def prepare(self, record: ContainerRecord) -> None: ...
+    def follow(self, container_id: str) -> None: ...
+    async def drained(self, container_id: str) -> None: ...
+
+
+class NotForwarding:
+    """Logs stay where they are."""
+
+    async def prepare(self, record: ContainerRecord) -> None:
+        """Nothing to judge."""
+
+    def follow(self, container_id: str) -> None:
+        """Nothing to send."""
+
+    async def drained(self, container_id: str) -> None:
+        """Nothing to wait for."""
+
+
 class StartAgain(Protocol):
     """Starts a container whose restart policy says so."""
 
@@ -114,7 +135,10 @@ class Ops:
     """Restarts that wait for their back-off."""
     delays: dict[str, float] = field(default_factory=dict)
     """The back-off that the last restart waited for, by container id."""
+    told: dict[str, int] = field(default_factory=dict)
+    """Runs, by container id and start time of the process, whose end has been told but not yet recorded."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    forwarding: Forwarding = field(default_factory=NotForwarding)
     closing: bool = False
     forgotten: Callable[[str], None] = lambda _: None
     """Told the id of a container that is gone: others may remember things of it."""

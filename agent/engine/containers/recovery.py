@@ -9,17 +9,16 @@ import asyncio
 import json
 import logging
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.containers import exited, remains, remove, restarts
+from agent.engine.containers import exited, pause, remains, remove, restarts
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.start import PROCESSES, start
 from agent.engine.errors import EngineError
 from agent.engine.kernel import cgroups, files, pidfd
 from agent.engine.runtime.base import Processes
-from agent.engine.runtime.exits import UNKNOWN, Exit, read_exit_file
+from agent.engine.runtime.exits import Exit
 from agent.engine.state.journal import Intent
 from agent.engine.state.records import ContainerRecord, Status
 
@@ -87,14 +86,9 @@ async def finish_intents(ops: Ops, intents: Sequence[Intent]) -> None:
         log.info("finishing %s of %s", intent.operation, intent.subject[:12])
         if intent.operation == "remove" or (intent.operation == "create" and intent.subject not in ops.containers):
             await remains.clear(ops, intent.subject, intent.detail.get("volumes") or [])
+        elif intent.operation == pause.FREEZE:
+            await pause.thaw(ops, intent.subject)
         await ops.journal.done(intent)
-
-
-def end_of(ops: Ops, record: ContainerRecord) -> Exit:
-    """How a run ended that nobody watched."""
-    found = read_exit_file(ops.paths.exits(record.id) / record.id)
-    oom = (ops.paths.bundle(record.id) / "oom").exists()
-    return Exit(found[0], oom, found[1]) if found else Exit(UNKNOWN, oom, time.time_ns())
 
 
 async def settle(ops: Ops, ends: dict[str, Exit]) -> None:
@@ -140,7 +134,7 @@ def ended_meanwhile(ops: Ops) -> dict[str, Exit]:
     """Ends of containers that the records call alive; read before anything is taken away."""
     alive = {record.id for record in survivors(ops)}
     return {
-        record.id: end_of(ops, record)
+        record.id: exited.end_of(ops, record)
         for record in ops.containers
         if record.state.alive and not record.managed and record.id not in alive
     }

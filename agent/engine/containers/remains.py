@@ -6,6 +6,8 @@ All of it is taken away after the answer, by a task of the container's own that 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from agent.engine.containers import sharing
 from agent.engine.containers.ops import Ops
@@ -20,6 +22,43 @@ GROUP = "cgroup"
 """File in the bundle with the container's group, where its parent is not the engine's."""
 
 log = logging.getLogger(__name__)
+
+AGAIN, LONGEST = 1.0, 60.0
+"""Seconds until what could not be taken away is tried again, and the most that this grows to."""
+
+
+def later(ops: Ops, work: Callable[[float], Coroutine[Any, Any, None]], name: str, wait: float) -> None:
+    """Try again after a while: what was in the way, a full disk or a busy mount, may have gone.
+
+    Args:
+        work: called with the wait of the next attempt.
+    """
+
+    def begin() -> None:
+        if not ops.closing:
+            ops.spawn(work(min(wait * 2, LONGEST)), name)
+
+    asyncio.get_running_loop().call_later(wait, begin)
+
+
+def tidy(ops: Ops, container_id: str) -> None:
+    """Take away, behind everybody's back, what a run has left."""
+    ops.cleanups[container_id] = ops.spawn(_tidied(ops, container_id, AGAIN), f"clean {container_id[:12]}")
+
+
+async def _tidied(ops: Ops, container_id: str, wait: float) -> None:
+    try:
+        await clean(ops, container_id)
+    except Exception as error:
+        log.warning("remains of %s: %s", container_id[:12], error)
+        later(ops, lambda longer: _tidied_again(ops, container_id, longer), f"clean {container_id[:12]}", wait)
+
+
+async def _tidied_again(ops: Ops, container_id: str, wait: float) -> None:
+    async with ops.locks.hold(container_id):
+        record = ops.containers.find(container_id)
+        if record is not None and not record.state.alive and container_id not in ops.cleanups:
+            await _tidied(ops, container_id, wait)
 
 
 async def clean(ops: Ops, container_id: str) -> None:
@@ -56,21 +95,24 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     failpoint("remove.begun")
     ops.containers.forget(record.id)
     ops.delays.pop(record.id, None)
+    ops.told.pop(record.id, None)
     ops.forgotten(record.id)
     ops.tell(record, "destroy")
     ops.waits.removed(record.id, Ended(record.state.exit_code))
-    ops.cleanups[record.id] = ops.spawn(
-        _take_away(ops, intent, ops.cleanups.get(record.id)), f"remove {record.id[:12]}"
-    )
+    before = ops.cleanups.get(record.id)
+    ops.cleanups[record.id] = ops.spawn(_take_away(ops, intent, before, AGAIN), f"remove {record.id[:12]}")
 
 
-async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | None") -> None:
+async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | None", wait: float) -> None:
     try:
         if before is not None:
             await asyncio.wait([before])
         await clear(ops, intent.subject, intent.detail.get("volumes") or [])
         failpoint("remove.cleared")
         await ops.journal.done(intent)
+    except Exception as error:
+        log.warning("remains of %s, which is removed: %s", intent.subject[:12], error)
+        later(ops, lambda longer: _take_away(ops, intent, None, longer), f"remove {intent.subject[:12]}", wait)
     finally:
         ops.cleanups.pop(intent.subject, None)
 
@@ -81,6 +123,7 @@ async def clear(ops: Ops, container_id: str, volumes: list[str]) -> None:
     failpoint("remove.cleaned")
     await ops.snapshots.remove(container_id)
     failpoint("remove.thrown")
+    await ops.forwarding.drained(container_id)
     await asyncio.to_thread(files.remove_tree, ops.paths.container(container_id))
     failpoint("remove.files")
     for name in volumes:

@@ -4,6 +4,7 @@ Each verb is a module of its own; this is the table of them.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from agent.engine.containers import create, pause, prune, remove, rename, start, stop, update
@@ -126,6 +127,10 @@ class ContainerService:
         record = self.lookup(ref)
         async with self.ops.locks.hold(record.id):
             await pause.unpause(self.ops, self._current(ref, record.id))
+
+    def frozen(self, ref: str) -> AbstractAsyncContextManager[None]:
+        """Frozen for the block. See ``pause.frozen``."""
+        return pause.frozen(self.ops, self.lookup(ref).id)
 
     async def rename(self, ref: str, name: str) -> None:
         """Name it anew. See ``rename.rename``."""

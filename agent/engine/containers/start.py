@@ -25,6 +25,7 @@ from agent.engine.runtime.base import Launch, Processes, RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Health, State, Status
 from agent.engine.storage.faults import translated
 
+UNDONE_WITHIN = 5.0
 PROCESSES = "processes"
 """File in the bundle with the pids of the run: what recovery adopts."""
 
@@ -64,10 +65,11 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
         async with contextlib.AsyncExitStack() as undo:
             sandbox, processes = await _run(ops, record, undo)
             undo.pop_all()
-    except (EngineError, OSError) as error:
-        known = error if isinstance(error, EngineError) else translated(error, f"starting container {record.name}")
-        failure = failures.translated(known, record.path, ops.runtime.kind_of(record.runtime))
+    except BaseException as error:
+        failure = failures.translated(_known(error, record), record.path, ops.runtime.kind_of(record.runtime))
         await _failed(ops, record, failure, closing)
+        if not isinstance(error, EngineError | OSError):
+            raise
         raise failure.error from error
     now = time.time_ns()
     health = record.config.get("Healthcheck") or {}
@@ -91,9 +93,17 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
         ops.delays.pop(record.id, None)
     running = msgspec.structs.replace(ops.containers.get(record.id), **fields)
     await ops.containers.save(running, also=[closing])
+    ops.forwarding.follow(record.id)
     failpoint("start.saved")
     ops.tell(running, "start")
     return running
+
+
+def _known(error: BaseException, record: ContainerRecord) -> EngineError:
+    if isinstance(error, EngineError):
+        return error
+    doing = f"starting container {record.name}"
+    return translated(error, doing) if isinstance(error, OSError) else System(f"{doing}: {error}")
 
 
 async def start_again(ops: Ops, record: ContainerRecord) -> ContainerRecord:
@@ -145,17 +155,28 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
     if record.host_config.get("CgroupParent"):
         bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write(bundle / remains.GROUP, given.cgroup.encode())
-    undo.push_async_callback(ops.runtime.delete, record.id)
+    await ops.forwarding.prepare(record)
+    undo.push_async_callback(_undone, ops, record.id)
     processes = await _create(ops, launch)
     _keep_filter(ops, record.id, filter_key, compiled=given.seccomp_compiled)
     content = json.dumps([processes.pid, processes.ticks, processes.conmon_pid, processes.conmon_ticks])
     files.write(bundle / PROCESSES, content.encode())
     exited.watch(ops, record.id, processes)
-    undo.callback(ops.exits.forget, record.id)
     failpoint("start.created")
     await ops.runtime.start(record.id)
     failpoint("start.running")
     return sandbox, processes
+
+
+async def _undone(ops: Ops, container_id: str) -> None:
+    """End the processes of a start that failed, see them end, and take the rest away."""
+    with contextlib.suppress(EngineError):
+        await ops.runtime.delete(container_id)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(UNDONE_WITHIN):
+            await ops.exits.wait(container_id)
+    ops.exits.forget(container_id)
+    await remains.clean(ops, container_id)
 
 
 async def _create(ops: Ops, launch: Launch) -> Processes:

@@ -104,7 +104,8 @@ async def _gone(ops: Ops, record: ContainerRecord, *, restart: bool) -> Containe
     end = await ops.exits.wait(record.id)
     current = ops.containers.find(record.id) or record
     if end is None:
-        return current
+        # It ended before we began to wait, and whoever saw that waits for our lock.
+        end = exited.end_of(ops, current)
     return await exited.finish(ops, current, end, restart=restart)
 
 

@@ -84,6 +84,16 @@ def enter(hierarchy: Hierarchy, group: str, pid: int) -> None:
         (directory / "cgroup.procs").write_text(str(pid))
 
 
+def frozen(hierarchy: Hierarchy, group: str) -> bool:
+    """The group's processes are frozen by its own setting."""
+    directory = hierarchy.directory(group, "freezer")
+    name, word = ("cgroup.freeze", "1") if hierarchy.version == 2 else ("freezer.state", "FROZEN")
+    try:
+        return directory is not None and (directory / name).read_text().strip() == word
+    except FileNotFoundError:
+        return False
+
+
 def processes(hierarchy: Hierarchy, group: str) -> list[int]:
     """Pids in the group itself, not in groups below."""
     found: set[int] = set()

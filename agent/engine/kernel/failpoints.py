@@ -27,6 +27,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "exec detached": ("exec.conmon", "exec.kept"),
     "stop": ("stop.signalled", "exit.told", "exit.released", "exit.saved"),
     "clean": ("clean.runtime", "clean.groups", "clean.unmounted"),
+    "pause": ("pause.frozen",),
+    "unpause": ("unpause.thawed",),
     "kill": ("kill.signalled",),
     "remove": ("remove.begun", "remove.cleaned", "remove.thrown", "remove.files", "remove.cleared"),
     "network create": ("network.saved", "network.linked", "network.ruled"),

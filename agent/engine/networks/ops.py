@@ -113,8 +113,9 @@ class Ops:
         if record.config_only:
             return
         async with self.making:
-            await self.workers.run(unmake)
+            # First of all: where this fails half-way, the next start on the network makes the rest anew.
             self.made.discard(record.id)
+            await self.workers.run(unmake)
 
     def _make(self, home: Home, record: NetworkRecord) -> None:
         if record.driver in ON_PARENT:

@@ -6,6 +6,7 @@ engine's network namespace; the loop only decides.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -116,6 +117,8 @@ class NetworkService:
             failpoint("network.saved")
             await self.ops.ensure_link(record)
         except BaseException:
+            with contextlib.suppress(EngineError, OSError):
+                await self.ops.remove_bridge(record)
             await self.ops.catalogue.delete(record.id)
             raise
         self.ops.tell(record, "create")

@@ -1,7 +1,7 @@
 """``/images`` and ``/commit``: Docker Engine API ImageList … ImagePrune, ImageCommit."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -61,8 +61,7 @@ class Containers(Protocol):
     """What commit needs of ``ContainerService``."""
 
     def lookup(self, ref: str) -> ContainerRecord: ...
-    async def pause(self, ref: str) -> None: ...
-    async def unpause(self, ref: str) -> None: ...
+    def frozen(self, ref: str) -> AbstractAsyncContextManager[None]: ...
 
 
 def routes(backend: Backend, containers: Containers) -> list[web.RouteDef]:
@@ -201,13 +200,7 @@ class _Handlers:
         record = self._containers.lookup(query.get("container", ""))
         config = apply_changes(body or record.config, query.getall("changes", []))
         pausing = params.flag(request, "pause", default=True) and record.state.status == "running"
-        if pausing:
-            try:
-                await self._containers.pause(record.id)
-            except EngineError:
-                # It has ended meanwhile: then nothing writes.
-                pausing = False
-        try:
+        async with self._containers.frozen(record.id) if pausing else nullcontext():
             image = await self._backend.commit(
                 record,
                 config=merge(config, record.config),
@@ -216,10 +209,6 @@ class _Handlers:
                 author=query.get("author", ""),
                 comment=query.get("comment", ""),
             )
-        finally:
-            if pausing:
-                with suppress(EngineError):
-                    await self._containers.unpause(record.id)
         return reply({"Id": image.id}, status=201)
 
 

@@ -70,6 +70,8 @@ def ensure(record: NetworkRecord, plans: Sequence[Plan], owner: str) -> None:
         with Links() as links:
             made = _ensure_link(links, found)
             if six:
+                # Until a link-local address is found to be unique (1 to 2 s), nothing is forwarded to a container.
+                sysctl(f"ipv6/conf/{found.link}/accept_dad", "0")
                 sysctl(f"ipv6/conf/{found.link}/disable_ipv6", "0")
             own = [(one.gateway, one.subnet.prefixlen) for one in _own(found, plans)]
             links.set_up(found.link, owner if made else "", own)

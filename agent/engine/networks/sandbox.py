@@ -76,9 +76,10 @@ def build(home: Home, path: Path, wires: Sequence[Wire]) -> None:
     with home.fresh(path), _speaking(path) as (inside, descriptor):
         failpoint("start.namespace")
         six = any(one.of_version(6) for one in endpoints)
-        sysctl("ipv6/conf/all/disable_ipv6", "0" if six else "1")
         if six:
-            sysctl("ipv6/conf/default/accept_ra", "0")
+            _prepare_ipv6()
+        else:
+            sysctl("ipv6/conf/all/disable_ipv6", "1")
         inside.talk(rtnetlink.link_up(LOOPBACK))
         for wire in wires:
             _plug(home, inside, descriptor, wire)
@@ -96,8 +97,7 @@ def plug(home: Home, path: Path, wire: Wire, endpoints: Sequence[Endpoint]) -> N
     """
     with home.inside(path), _speaking(path) as (inside, descriptor):
         if wire.endpoint.of_version(6):
-            sysctl("ipv6/conf/all/disable_ipv6", "0")
-            sysctl("ipv6/conf/default/accept_ra", "0")
+            _prepare_ipv6()
         _plug(home, inside, descriptor, wire)
         _route(inside, endpoints)
 
@@ -124,6 +124,13 @@ def unplug(home: Home, path: Path, end: Endpoint, remaining: Sequence[Endpoint])
                     links.delete(end.ifname)
             with Rtnetlink() as inside:
                 _route(inside, remaining)
+
+
+def _prepare_ipv6() -> None:
+    """For links to come: no router is believed, and addresses are good at once, since the plan is ours."""
+    sysctl("ipv6/conf/all/disable_ipv6", "0")
+    sysctl("ipv6/conf/default/accept_ra", "0")
+    sysctl("ipv6/conf/default/accept_dad", "0")
 
 
 def _plug(home: Home, inside: Rtnetlink, descriptor: int, wire: Wire) -> None:

@@ -10,10 +10,12 @@ SERVER = (
     "import socket,sys; s=socket.create_server(('0.0.0.0',int(sys.argv[1])))\n"
     "while 1:\n c,a=s.accept(); c.sendall(f'page {a[0]}\\n'.encode()); c.close()"
 )
+SERVER6 = SERVER.replace("('0.0.0.0',int(sys.argv[1]))", "('::',int(sys.argv[1])),family=socket.AF_INET6")
 ECHO = (
     "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('0.0.0.0',int(sys.argv[1])))\n"
     "while 1:\n d,a=s.recvfrom(99); s.sendto(b'echo '+d,a)"
 )
+ECHO6 = ECHO.replace("AF_INET", "AF_INET6").replace("0.0.0.0", "::")
 ASK = (
     "import socket,sys\n"
     "try:\n s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1); print(s.makefile().read())\n"
@@ -35,7 +37,7 @@ class Servers:
     async def serve(self, where: Path | None, port: int, program: str = SERVER) -> None:
         argv = ["nsenter", f"--net={where}", "python3", "-c", program, str(port)]
         self.started.append(subprocess.Popen(argv))  # noqa: ASYNC220
-        kind = "-Hltn" if program == SERVER else "-Hlun"
+        kind = "-Hltn" if program in (SERVER, SERVER6) else "-Hlun"
         for _ in range(200):
             if f":{port} " in enter(where, f"ss {kind}"):
                 return

@@ -5,6 +5,7 @@ needs it mounted, is ``holding``'s. A volume that only a plugin knows gets its r
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -192,11 +193,16 @@ class VolumeService:
         found = await kind.find(name) if kind.counts else None
         with kernel_errors("making the volume"):
             mountpoint = found.mountpoint if found else await kind.create(name, options)
-        failpoint("volume.made")
-        record = _record(
-            name, kind.name, mountpoint, labels=labels, options=options, anonymous=anonymous, scope=await kind.scope()
-        )
-        saved = await self._volumes.save(record)
+        try:
+            failpoint("volume.made")
+            scope = await kind.scope()
+            fields: dict[str, Any] = {"labels": labels, "options": options, "anonymous": anonymous, "scope": scope}
+            saved = await self._volumes.save(_record(name, kind.name, mountpoint, **fields))
+        except BaseException:
+            if found is None:
+                with contextlib.suppress(EngineError):
+                    await kind.remove(name)
+            raise
         failpoint("volume.saved")
         return saved
 
@@ -231,8 +237,11 @@ class VolumeService:
                 if not force:
                     words = f"remove {name}: {error}"
                     raise (System if isinstance(error, NotFound) else type(error))(words) from error
-            failpoint("volume.removed")
-            await self._forget(record)
+            try:
+                failpoint("volume.removed")
+            finally:
+                # Its data is gone: whatever happens now, there is no such volume.
+                await self._forget(record)
             failpoint("volume.forgotten")
         self._events.publish("volume", "destroy", name, {"driver": record.driver})
 

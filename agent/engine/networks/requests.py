@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.engine.errors import Invalid
 from agent.engine.networks import host, ports
+from agent.engine.networks.endpoint import check_options
 from agent.engine.networks.ports import PortRequest
 from agent.engine.state.records import ContainerRecord, NetworkState
 
@@ -172,7 +173,7 @@ def check_mode(asked: Mapping[str, Any], host_config: Mapping[str, Any]) -> list
 
 
 def check_endpoints(endpoints: Mapping[str, Json | None]) -> None:
-    """Addresses that a create or connect request names must be addresses.
+    """Addresses and options that a create or connect request names must be such.
 
     Raises:
         Invalid: one is not.
@@ -187,3 +188,4 @@ def check_endpoints(endpoints: Mapping[str, Json | None]) -> None:
                 good = False
             if not good:
                 raise Invalid(f"invalid IPv{version} address: {text}")
+        check_options(config or {})

@@ -54,7 +54,9 @@ async def test_it_works(bench: Bench, namespace: Namespace, far: Namespace, serv
 
 async def test_n1_no_direct_way_to_a_container(bench: Bench, far: Namespace, servers: Servers) -> None:
     await bench.service.create(six())
-    one = await bench.start("one", mode="six", ports={**bound(":81"), "80/tcp": [{"HostIp": "::1", "HostPort": "8080"}]})
+    one = await bench.start(
+        "one", mode="six", ports={**bound(":81"), "80/tcp": [{"HostIp": "::1", "HostPort": "8080"}]}
+    )
     await servers.serve(one.netns_path, 80, SERVER6)
     assert "refused" in await ask(far.path, "fd66::a00", 80)
     assert "refused" in await ask(far.path, "fd99::1", 8080)

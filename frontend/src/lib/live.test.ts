@@ -152,3 +152,25 @@ test('a burst of hints is one fetch', async () => {
   await page.live.flush()
   expect(server.fetches - asked).toBe(0)
 })
+
+test('a hint that overtakes the first answer of a page is not lost', async () => {
+  const server = new Server()
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: Infinity } } })
+  const answers: (() => void)[] = []
+  const read = () => {
+    const found = server.some(['a'])[0] ?? null
+    return new Promise((resolve) => answers.push(() => { resolve(found); }))
+  }
+  const observer = new QueryObserver(client, { queryKey: keys.detail('containers', 'a'), queryFn: read })
+  stop.push(observer.subscribe(() => undefined))
+  await vi.waitFor(() => { expect(answers).toHaveLength(1); })
+  server.rows[0] = { id: 'a', version: 2, name: 'creation failed' }
+  const live = new LiveCache(client, (_kind, ids) => Promise.resolve(server.some(ids)))
+  live.apply(changed('container', ['a']))
+  const flushed = live.flush()
+  answers[0]?.()
+  await vi.waitFor(() => { expect(answers).toHaveLength(2); })
+  answers[1]?.()
+  await flushed
+  expect(client.getQueryData<Thing>(keys.detail('containers', 'a'))?.name).toBe('creation failed')
+})

@@ -2,7 +2,7 @@
  * What each message of `/ws/events` does to the cache. One table; the test beside it applies every event
  * to a stale cache and compares with a fresh fetch.
  */
-import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query'
+import type { InfiniteData, QueryClient, QueryFilters, QueryKey } from '@tanstack/react-query'
 
 import { keys, type Kind } from './keys'
 import type { Message } from './socket'
@@ -81,8 +81,18 @@ export class LiveCache {
         break
       }
       case 'resync':
-        void this.client.invalidateQueries()
+        void this.ask({})
     }
+  }
+
+  /**
+   * Ask again for what is stale. A first answer that is still on its way may have been made before the change, and
+   * invalidating does not stop it: it is waited for and asked for once more.
+   */
+  private async ask(filters: QueryFilters): Promise<void> {
+    const overtaken = this.client.getQueryCache().findAll({ ...filters, fetchStatus: 'fetching' }).filter((query) => query.state.data === undefined)
+    await this.client.invalidateQueries(filters)
+    await Promise.all(overtaken.map(({ queryKey }) => this.client.invalidateQueries({ queryKey, exact: true })))
   }
 
   private noteChanged(word: string, ids: string[]): void {
@@ -103,7 +113,7 @@ export class LiveCache {
     this.laterTimer = undefined
     const also = [...this.also.values()]
     this.also.clear()
-    await Promise.all([this.flushRows(true), ...also.map((queryKey) => this.client.invalidateQueries({ queryKey }))])
+    await Promise.all([this.flushRows(true), ...also.map((queryKey) => this.ask({ queryKey }))])
   }
 
   /** Ask for the rows that changed: the first of a burst at once, the rest at most every 100 ms. */
@@ -113,11 +123,11 @@ export class LiveCache {
     this.flushedAt = Date.now()
     const changed = [...this.changed].filter(([kind]) => all || !SLOW.has(kind))
     for (const [kind] of changed) this.changed.delete(kind)
-    await Promise.all(changed.map(([kind, ids]) => (ids === 'all' ? this.client.invalidateQueries({ queryKey: keys.kind(kind) }) : this.patch(kind, [...ids]))))
+    await Promise.all(changed.map(([kind, ids]) => (ids === 'all' ? this.ask({ queryKey: keys.kind(kind) }) : this.patch(kind, [...ids]))))
   }
 
   private async patch(kind: Kind, ids: string[]): Promise<void> {
-    const work = ids.map((id) => this.client.invalidateQueries({ queryKey: keys.detail(kind, id) }))
+    const work = ids.map((id) => this.ask({ queryKey: keys.detail(kind, id) }))
     const lists = this.client.getQueriesData<Cached>({ queryKey: keys.lists(kind), type: 'active' })
     this.client.getQueryCache().findAll({ queryKey: keys.lists(kind), type: 'inactive' }).forEach((query) => query.invalidate())
     if (lists.length > 0) {
@@ -125,7 +135,7 @@ export class LiveCache {
         const rows = await this.fetchRows(kind, ids)
         for (const [key] of lists) work.push(this.patchList(kind, key, ids, rows))
       } catch {
-        work.push(this.client.invalidateQueries({ queryKey: keys.lists(kind) }))
+        work.push(this.ask({ queryKey: keys.lists(kind) }))
       }
     }
     await Promise.all(work)
@@ -134,7 +144,7 @@ export class LiveCache {
   private async patchList(kind: Kind, key: QueryKey, ids: string[], rows: Row[]): Promise<void> {
     const data = this.client.getQueryData(key)
     if (!isList(data)) {
-      await this.client.invalidateQueries({ queryKey: key, exact: true })
+      await this.ask({ queryKey: key, exact: true })
       return
     }
     const fresh = new Map(rows.map((row) => [row.id, row]))
@@ -151,7 +161,7 @@ export class LiveCache {
     })
     const unknown = rows.some((row) => !shown.has(row.id))
     const filtered = Object.keys((key[2] ?? {}) as object).some((name) => !NO_FILTER.has(name))
-    if (unknown || filtered) await this.client.invalidateQueries({ queryKey: key, exact: true })
+    if (unknown || filtered) await this.ask({ queryKey: key, exact: true })
     else this.sortLater(kind)
   }
 
@@ -162,7 +172,7 @@ export class LiveCache {
       kind,
       setTimeout(() => {
         this.resort.delete(kind)
-        void this.client.invalidateQueries({ queryKey: keys.lists(kind) })
+        void this.ask({ queryKey: keys.lists(kind) })
       }, RESORT),
     )
   }
@@ -173,7 +183,7 @@ export class LiveCache {
     this.client.setQueryData<Order>(keys.detail('orders', order.id), (before) => before && { ...before, state: order.state, progress: order.progress })
     const known = this.patchRows('orders', order.id, (row) => ({ ...row, state: order.state, progress: order.progress }))
     if (!known || ended || order.state === 'queued') this.noteChanged('order', [order.id])
-    if (ended) void this.client.invalidateQueries({ queryKey: keys.detail('orders', order.id) })
+    if (ended) void this.ask({ queryKey: keys.detail('orders', order.id) })
     const target = (order.target as Order['target'] | null) ?? null
     const effect = target?.id ? EFFECTS[target.type] : undefined
     if (!target?.id || !effect) return

@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -58,6 +59,11 @@ class LabHost:
         return subprocess.run(
             ["docker", *arguments], env=env, capture_output=True, text=True, check=True, timeout=120, **options
         )
+
+    def answers(self) -> bool:
+        """Whether the engine serves; a host can be online before that."""
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as tried:
+            return tried.connect_ex(self.socket.removeprefix("unix://")) == 0
 
     def enrol(self, join_string: str) -> None:
         """Spend a join string, as scripts/join does."""
@@ -171,6 +177,8 @@ class Lab:
             return bool(rows) and rows[0]["state"] == "online"
 
         self.until(online, f"{host.name} online", timeout)
+        if host.engine is None:
+            self.until(host.answers, f"{host.name}'s engine", timeout)
 
     def forget(self, host: LabHost) -> None:
         """Revoke a host and take what it left away; for hosts of one test."""

@@ -14,6 +14,7 @@ from agent.engine.containers.attach import Attaching
 from agent.engine.containers.exec import Execs
 from agent.engine.containers.execspec import ProcessMaker
 from agent.engine.containers.health import HealthMonitor
+from agent.engine.containers.logdrivers.forward import Forwarding
 from agent.engine.containers.logs import Logs
 from agent.engine.containers.rotate import Rotator
 from agent.engine.containers.runs import Runs
@@ -43,6 +44,7 @@ class Access:
         locks: the containers' own, so that a copy and a start do not meet.
         snapshots: mounts their file systems.
         settled: waits until the remains of a container's last run are gone, its mount among them.
+        journal: systemd-journald's socket.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class Access:
         locks: Locks,
         snapshots: Snapshots,
         settled: Callable[[str], Awaitable[None]],
+        journal: Path,
     ) -> None:
         self._containers, self._locks, self._snapshots, self._settled = containers, locks, snapshots, settled
         self._watcher = Watcher()
         self.hierarchy = hierarchy
         self.runs = Runs(events, containers.find, exits.wait)
         self.logs = Logs(self._watcher)
+        self.forwarding = Forwarding(paths.container, self._watcher, self.runs.when_ended, journal)
         self.attaching = Attaching(self.logs, self.runs, lambda id_: paths.bundle(id_) / "attach")
         self.execs = Execs(
             runtime, events, containers.find, ProcessMaker(paths.bundle), paths.execs, exits.watch, self._first_pids
@@ -97,6 +101,7 @@ class Access:
     def start(self) -> None:
         """Begin health checks and log rotation, once the records say what really runs."""
         self.execs.adopt()
+        self.forwarding.resume(record.id for record in self._containers)
         self._tasks = [
             asyncio.create_task(self._health.run(self._running()), name="health"),
             asyncio.create_task(self._rotator.run(), name="log rotation"),
@@ -104,8 +109,10 @@ class Access:
 
     async def close(self) -> None:
         """End what runs for us; containers and detached execs go on."""
+        self.archive.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.forwarding.close()
         await self.execs.close()
         self._watcher.close()

@@ -1,44 +1,52 @@
 """Files in and out of a container, running or not. Docker Engine API: ContainerArchive, PutContainerArchive,
 ContainerArchiveInfo, ContainerExport.
 
-Reading is done by ``taking``, writing by the unpacker of images, both children that have the container's root for their
-own. A running container is entered as it is, volumes and all; of a stopped one a view with its volumes is made first.
+The work is done by ``taking``, in children that have the container's root for their own. A running container is
+entered as it is, volumes and all; into a stopped one the child mounts its volumes first.
 """
 
 import asyncio
+import base64
 import contextlib
 import errno
-import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import agent
+from agent.engine.containers.takers import Job, Takers, pipe, pump
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System
 from agent.engine.events import EventBus
-from agent.engine.images.unpack import unpack
+from agent.engine.images.unpack import Limits, refusal
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.files import make_beneath, open_beneath
 from agent.engine.state.records import ContainerRecord
 
-_PROJECT = str(Path(agent.__file__).parent.parent)
 _BLOCK = 1 << 18
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV}
-_LINK = 1 << 27
 
 Mounted = Callable[[ContainerRecord], contextlib.AbstractAsyncContextManager[Path]]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a child finds the container's files: a process to enter, or a folder."""
+Json = dict[str, Any]
 
-    pid: int = 0
-    root: str = "/"
+
+class Receiver(Protocol):
+    """Who gets an archive."""
+
+    @property
+    def socket(self) -> int | None:
+        """Takes the archive in HTTP's chunks, once ``begin`` is through; None: it has to come by ``write``."""
+
+    async def whole(self, stat: Json, data: bytes) -> None:
+        """All of it, since it is small."""
+
+    async def begin(self, stat: Json) -> None:
+        """It begins."""
+
+    async def write(self, data: bytes) -> None:
+        """The next piece."""
 
 
 def clean(path: str) -> str:
@@ -65,15 +73,22 @@ class Archive:
     Args:
         mounted: the block in which a container's file system is mounted, and where.
         events: where ``archive-path``, ``extract-to-dir`` and ``export`` are told.
+        limits: of what is put in.
     """
 
-    def __init__(self, mounted: Mounted, events: EventBus) -> None:
-        self._mounted, self._events = mounted, events
+    def __init__(self, mounted: Mounted, events: EventBus, limits: Limits | None = None) -> None:
+        self._mounted, self._events, self._limits = mounted, events, limits or Limits()
+        self._takers = Takers()
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._takers.close()
 
     @contextlib.asynccontextmanager
-    async def _view(self, record: ContainerRecord) -> AsyncGenerator[Place, None]:
+    async def _view(self, record: ContainerRecord) -> AsyncGenerator[Json, None]:
+        """How a child gets at the files: by a process to enter, or a folder and what is mounted in it."""
         if record.state.alive and record.state.pid:
-            yield Place(pid=record.state.pid)
+            yield {"pid": record.state.pid, "root": "/", "binds": []}
             return
         binds = [
             {"source": mount.source, "destination": mount.destination}
@@ -81,65 +96,62 @@ class Archive:
             if mount.type in {"bind", "volume"} and mount.source and Path(mount.source).exists()
         ]
         async with self._mounted(record) as root:
-            if not binds:
-                yield Place(root=str(root))
-                return
-            await asyncio.to_thread(_make_places, root, binds)
-            child = await _child(Place(root=str(root)), mode="view", binds=binds)
-            try:
-                assert child.stdout is not None
-                _check(await child.stdout.readline(), record, "/")
-                yield Place(pid=child.pid)
-            finally:
-                await _end(child)
+            if binds:
+                await asyncio.to_thread(_make_places, root, binds)
+            yield {"pid": 0, "root": str(root), "binds": binds}
 
-    async def stat(self, record: ContainerRecord, path: str) -> dict[str, Any]:
+    async def stat(self, record: ContainerRecord, path: str) -> Json:
         """Docker's ContainerPathStat of a path.
 
         Raises:
             NotFound: there is no such file.
         """
-        async with self._view(record) as place:
-            child = await _child(place, mode="stat", path=clean(path))
-            try:
-                assert child.stdout is not None
-                return _check(await child.stdout.readline(), record, path)
-            finally:
-                await _end(child)
+        async with self._view(record) as view, self._takers.job({**view, "mode": "stat", "path": clean(path)}) as job:
+            return _checked(await job.said(), record, path)
 
-    async def read(self, record: ContainerRecord, path: str) -> AsyncGenerator[dict[str, Any] | bytes, None]:
-        """A path as a tar: first its stat, then the bytes.
+    async def send(self, record: ContainerRecord, path: str, receiver: Receiver) -> None:
+        """A path as a tar.
 
         Raises:
             NotFound: there is no such file.
         """
         wanted = clean(path)
         name = "." if wanted.endswith("/.") else wanted.rstrip("/").rpartition("/")[2] or "/"
-        async with self._view(record) as place:
-            child = await _child(place, mode="tar", path=wanted, name=name)
-            try:
-                assert child.stdout is not None
-                yield _check(await child.stdout.readline(), record, path)
-                self._events.publish("container", "archive-path", record.id, record.event_attributes())
-                while data := await child.stdout.read(_BLOCK):
-                    yield data
-                if await child.wait():
-                    raise System(f"reading {path} in container {record.name} failed")
-            finally:
-                await _end(child)
+        async with self._view(record) as view:
+            await self._send({**view, "path": wanted, "name": name}, record, path, "archive-path", receiver)
 
-    async def export(self, record: ContainerRecord) -> AsyncGenerator[bytes, None]:
+    async def export(self, record: ContainerRecord, receiver: Receiver) -> None:
         """The whole file system as a tar, without what is mounted in it."""
         async with self._mounted(record) as root:
-            child = await _child(Place(root=str(root)), mode="tar", path="/", name="")
-            try:
-                assert child.stdout is not None
-                _check(await child.stdout.readline(), record, "/")
-                self._events.publish("container", "export", record.id, record.event_attributes())
-                while data := await child.stdout.read(_BLOCK):
-                    yield data
-            finally:
-                await _end(child)
+            view = {"pid": 0, "root": str(root), "binds": [], "path": "/", "name": ""}
+            await self._send(view, record, "/", "export", receiver)
+
+    async def _send(self, options: Json, record: ContainerRecord, path: str, action: str, receiver: Receiver) -> None:
+        # Where the bytes go is known when the first of them is there: into a pipe, or past us into the client's socket.
+        reading, writing = pipe()
+        try:
+            socket = receiver.socket
+            target = writing if socket is None else socket
+            async with self._takers.job({**options, "mode": "tar", "chunked": socket is not None}, target) as job:
+                os.close(writing)
+                writing = -1
+                described = _checked(await job.said(), record, path)
+                self._events.publish("container", action, record.id, record.event_attributes())
+                if (whole := described.pop("whole", None)) is not None:
+                    await receiver.whole(described, base64.b64decode(whole))
+                    return
+                await receiver.begin(described)
+                job.go()
+                if socket is None:
+                    await _forward(reading, receiver)
+                try:
+                    _checked(await job.said(), record, path)
+                except System as error:
+                    raise System(f"reading {path} in container {record.name} failed") from error
+        finally:
+            os.close(reading)
+            if writing >= 0:
+                os.close(writing)
 
     async def write(
         self,
@@ -155,35 +167,66 @@ class Archive:
         Raises:
             NotFound: there is no such directory.
             Denied: it lies on a read-only file system.
+            NoSpace: the disk is full.
             System: the archive could not be unpacked, or the path is no directory.
         """
         wanted = clean(path)
-        try:
-            await self.stat(record, wanted.removesuffix("/.").rstrip("/") + "/.")
-        except NotFound as error:
-            found = await self.stat(record, wanted)
-            if found["mode"] & _LINK:
-                raise error
-            raise System("extraction point is not a directory") from error
-        if record.host_config.get("ReadonlyRootfs") and not _on_mount(record, wanted):
-            raise Denied("container rootfs is marked read-only")
-        async with self._view(record) as place:
+        options = {
+            "mode": "put",
+            "path": wanted,
+            "folder": wanted,
+            "whiteouts": False,
+            "keep_folders": keep_folders,
+            "owner": owner,
+            "readonly": _readonly(record, wanted),
+            **asdict(self._limits),
+        }
+        async with self._view(record) as view:
             failpoint("copy.mounted")
+            reading, writing = pipe()
+            pumping: asyncio.Task[None] | None = None
             try:
-                await unpack(
-                    body,
-                    place.root,
-                    folder=wanted,
-                    whiteouts=False,
-                    keep_folders=keep_folders,
-                    owner=owner,
-                    pid=place.pid,
-                )
-            except Invalid as error:
-                words = str(error).removeprefix("invalid name in archive: ")
-                raise System(f"Error processing tar file(exit status 1): {words}") from error
+                async with self._takers.job({**options, **view}, reading) as job:
+                    os.close(reading)
+                    reading = -1
+                    pumping = asyncio.create_task(pump(body, writing))
+                    answer = await self._outcome(job, pumping)
+            finally:
+                if reading >= 0:
+                    os.close(reading)
+                if pumping is None:
+                    os.close(writing)
+                else:
+                    pumping.cancel()
+                    await asyncio.wait([pumping])
+            _check_put(answer, options["readonly"], record, path)
             failpoint("copy.unpacked")
         self._events.publish("container", "extract-to-dir", record.id, record.event_attributes())
+
+    @staticmethod
+    async def _outcome(job: Job, pumping: "asyncio.Task[None]") -> Json:
+        """What the child says; a body that breaks off is an error of its own."""
+        saying = asyncio.create_task(job.said())
+        try:
+            await asyncio.wait([saying, pumping], return_when=asyncio.FIRST_COMPLETED)
+            if not saying.done() and pumping.done():
+                pumping.result()
+            return await saying
+        finally:
+            saying.cancel()
+
+
+async def _forward(reading: int, receiver: Receiver) -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_BLOCK)
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(reading), "rb", buffering=0)
+    )
+    try:
+        while data := await reader.read(_BLOCK):
+            await receiver.write(data)
+    finally:
+        transport.close()
 
 
 def _make_places(root: Path, binds: Sequence[Mapping[str, str]]) -> None:
@@ -202,36 +245,35 @@ def _make_places(root: Path, binds: Sequence[Mapping[str, str]]) -> None:
                     os.close(open_beneath(root, place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
 
-def _on_mount(record: ContainerRecord, path: str) -> bool:
-    return any(
-        mount.rw and (path == mount.destination or path.startswith(mount.destination.rstrip("/") + "/"))
+def _readonly(record: ContainerRecord, path: str) -> str:
+    """Why nothing may be put there, in dockerd's words; empty where something may."""
+    within = [
+        mount
         for mount in record.mounts
-    )
+        if path == mount.destination or path.startswith(mount.destination.rstrip("/") + "/")
+    ]
+    if within:
+        innermost = max(within, key=lambda mount: len(mount.destination))
+        return "" if innermost.rw else "mounted volume is marked read-only"
+    return "container rootfs is marked read-only" if record.host_config.get("ReadonlyRootfs") else ""
 
 
-async def _child(place: Place, **options: Any) -> asyncio.subprocess.Process:
-    given = {"root": place.root, "pid": place.pid, "binds": [], "path": "/", "name": "", **options}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-s", "-B", "-m", "agent.engine.containers.taking", json.dumps(given)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        limit=_BLOCK,
-        env={"PYTHONPATH": _PROJECT, "LC_ALL": "C.UTF-8", "PATH": os.defpath},
-    )
+def _check_put(answer: Json, readonly: str, record: ContainerRecord, path: str) -> None:
+    match answer.get("refused"):
+        case "no folder":
+            raise System("extraction point is not a directory")
+        case "read-only":
+            raise Denied(readonly)
+    if isinstance(answer.get("error"), str):
+        refused = refusal(answer["error"], answer["message"])
+        if isinstance(refused, Invalid):
+            words = str(refused).removeprefix("invalid name in archive: ")
+            raise System(f"Error processing tar file(exit status 1): {words}")
+        raise refused
+    _checked(answer, record, path)
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        child.kill()
-    await child.wait()
-
-
-def _check(line: bytes, record: ContainerRecord, path: str) -> dict[str, Any]:
-    if not line:
-        raise System(f"looking into container {record.name} failed")
-    answer: dict[str, Any] = json.loads(line)
+def _checked(answer: Json, record: ContainerRecord, path: str) -> Json:
     if "error" not in answer:
         return answer
     if answer["error"] in _NOT_THERE:

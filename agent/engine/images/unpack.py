@@ -116,7 +116,7 @@ async def unpack(
         raise System(f"unpacking failed ({child.returncode}): {err.decode(errors='replace').strip()[-500:]}")
     answer = json.loads(out)
     if "error" in answer:
-        raise _refusal(answer["error"], answer["message"])
+        raise refusal(answer["error"], answer["message"])
     return Unpacked(answer["digest"], answer["size"], answer["entries"])
 
 
@@ -138,7 +138,8 @@ async def _pump(chunks: AsyncIterable[bytes], child: asyncio.subprocess.Process)
         pipe.close()
 
 
-def _refusal(kind: str, message: str) -> EngineError:
+def refusal(kind: str, message: str) -> EngineError:
+    """What the child found wrong, as an error: ``full``, ``kernel``, or a fault of the archive."""
     if kind == "full":
         return NoSpace(f"unpacking: {message}; free space on the data root's disk")
     if kind == "kernel":

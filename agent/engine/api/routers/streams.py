@@ -2,8 +2,6 @@
 ContainerArchive, ContainerExport, ContainerResize.
 """
 
-import base64
-import json
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -12,17 +10,15 @@ from aiohttp import WSMsgType, web
 
 from agent.engine.api import params
 from agent.engine.api.answers import empty, stream
+from agent.engine.api.archives import PATH_STAT, ArchiveAnswer, stat_header
 from agent.engine.api.hijack import MULTIPLEXED_SINCE, Hijack, content_type, until_gone
 from agent.engine.api.times import nanoseconds
 from agent.engine.containers import attach, logs
+from agent.engine.containers.archive import Receiver
 from agent.engine.containers.attach import AttachOptions, Client
 from agent.engine.containers.logs import ALL, LogOptions
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
-
-PATH_STAT = "X-Docker-Container-Path-Stat"
-# An archive of at most so many bytes is sent whole, with its length, as Go's server does.
-SHORT_ANSWER = 2048
 
 
 class Attaching(Protocol):
@@ -35,8 +31,8 @@ class Archive(Protocol):
     """What is needed of ``containers/archive``."""
 
     async def stat(self, record: ContainerRecord, path: str) -> dict[str, Any]: ...
-    def read(self, record: ContainerRecord, path: str) -> AsyncGenerator[dict[str, Any] | bytes, None]: ...
-    def export(self, record: ContainerRecord) -> AsyncGenerator[bytes, None]: ...
+    async def send(self, record: ContainerRecord, path: str, receiver: Receiver) -> None: ...
+    async def export(self, record: ContainerRecord, receiver: Receiver) -> None: ...
     async def write(
         self,
         record: ContainerRecord,
@@ -126,27 +122,14 @@ class _Handlers:
     async def archive_stat(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])
         found = await self._backend.archive.stat(record, request.query.get("path", ""))
-        response = web.Response(headers={PATH_STAT: _stat_header(found), "Content-Type": ""})
+        response = web.Response(headers={PATH_STAT: stat_header(found), "Content-Type": ""})
         return response
 
     async def archive_get(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])
-        headers = {"Content-Type": "application/x-tar"}
-        begun: web.StreamResponse | None = None
-        held = bytearray()
-        async with aclosing(self._backend.archive.read(record, request.query.get("path", ""))) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, dict):
-                    headers[PATH_STAT] = _stat_header(piece)
-                elif begun is not None:
-                    await begun.write(piece)
-                else:
-                    held += piece
-                    if len(held) > SHORT_ANSWER:
-                        begun = web.StreamResponse(headers=headers)
-                        await begun.prepare(request)
-                        await begun.write(bytes(held))
-        return web.Response(body=bytes(held), headers=headers) if begun is None else begun
+        receiver = ArchiveAnswer(request, "application/x-tar", told=True)
+        await self._backend.archive.send(record, request.query.get("path", ""), receiver)
+        return receiver.answer
 
     async def archive_put(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])
@@ -161,11 +144,9 @@ class _Handlers:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])
-        response = await stream(request, content_type="application/octet-stream")
-        async with aclosing(self._backend.archive.export(record)) as pieces:
-            async for piece in pieces:
-                await response.write(piece)
-        return response
+        receiver = ArchiveAnswer(request, "application/octet-stream", told=False)
+        await self._backend.archive.export(record, receiver)
+        return receiver.answer
 
 
 class _WebSocketClient:
@@ -214,7 +195,3 @@ def attach_options(request: web.Request) -> AttachOptions:
         stream=params.flag(request, "stream"),
         detach_keys=keys,
     )
-
-
-def _stat_header(found: dict[str, Any]) -> str:
-    return base64.b64encode(json.dumps(found, separators=(",", ":")).encode()).decode()

@@ -3,8 +3,8 @@
 import os
 import stat
 import tarfile
-from typing import IO, Any, cast
 
+from agent.engine.containers.taking.out import Out
 from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 
 IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
@@ -91,32 +91,19 @@ def names(directory: int) -> list[str]:
     return sorted(os.listdir(directory), key=os.fsencode)
 
 
-class _Exactly:
-    """A file as a reader of exactly so many bytes: one that shrinks meanwhile is filled up with zeros."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        self._descriptor, self._left = descriptor, size
-
-    def read(self, length: int = -1) -> bytes:
-        wanted = min(self._left, length if length >= 0 else self._left)
-        if not wanted:
-            return b""
-        data = os.read(self._descriptor, wanted)
-        self._left -= len(data) or wanted
-        return data or b"\0" * wanted
-
-
 class Writer:
-    """Writes files into a tar on a stream."""
+    """Writes files as a tar."""
 
-    def __init__(self, out: IO[bytes]) -> None:
-        self._tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 18)  # noqa: SIM115
-        self._tar.copybufsize = 1 << 18  # type: ignore[attr-defined]
+    def __init__(self, out: Out) -> None:
+        self._out = out
         self._seen: dict[tuple[int, int], str] = {}
 
     def close(self) -> None:
-        """The end of the archive."""
-        self._tar.close()
+        """The end of the archive: two empty blocks, as Go writes it."""
+        self._out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
+
+    def _header(self, member: tarfile.TarInfo) -> None:
+        self._out.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
     def add(self, parent: int, base: str, name: str) -> None:
         """One entry of an open directory, and all below it.
@@ -146,7 +133,7 @@ class Writer:
         elif member.isreg():
             self._file(parent, base, member, info)
         else:
-            self._tar.addfile(member)
+            self._header(member)
 
     def _folder(self, parent: int, base: str, member: tarfile.TarInfo) -> None:
         try:
@@ -154,7 +141,7 @@ class Writer:
         except OSError:
             return  # replaced by something else since
         try:
-            self._tar.addfile(member)
+            self._header(member)
             prefix = member.name if member.name.endswith("/") else member.name + "/"
             for entry in names(inner):
                 self.add(inner, entry, prefix + entry)
@@ -165,7 +152,7 @@ class Writer:
         key = (info.st_dev, info.st_ino)
         if info.st_nlink > 1 and key in self._seen:
             member.type, member.linkname = tarfile.LNKTYPE, self._seen[key]
-            self._tar.addfile(member)
+            self._header(member)
             return
         try:
             descriptor = os.open(base, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
@@ -177,7 +164,10 @@ class Writer:
                 return
             member.size = there.st_size
             self._attributes(descriptor, member)
-            self._tar.addfile(member, cast("Any", _Exactly(descriptor, member.size)))
+            self._header(member)
+            self._out.file(descriptor, member.size)
+            if rest := member.size % tarfile.BLOCKSIZE:
+                self._out.write(b"\0" * (tarfile.BLOCKSIZE - rest))
             self._seen[key] = member.name
         finally:
             os.close(descriptor)

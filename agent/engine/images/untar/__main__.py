@@ -26,37 +26,51 @@ def main() -> int:
     """Read options, unpack, print one line of JSON."""
     options: dict[str, Any] = json.loads(sys.argv[1])
     syscalls.set_parent_death_signal(signal.SIGKILL)
+    try:
+        _enter(options["root"], options["pid"])
+    except OSError as error:
+        found = {"error": "kernel", "message": _brief(error)}
+    else:
+        found = answer(options, 0)
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+def answer(options: dict[str, Any], source: int) -> dict[str, Any]:
+    """Unpack what an open file holds, below this process's root; what came out, or what was wrong.
+
+    Args:
+        options: as ``unpack`` gives them.
+        source: the file, pipe or socket.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0)
     try:
-        answer = _unpack(options)
+        return _unpack(options, source)
     except TooLarge as error:
-        answer = {"error": "large", "message": str(error)}
+        return {"error": "large", "message": str(error)}
     except (BadArchive, CorruptStream) as error:
-        answer = {"error": "bad", "message": str(error)}
+        return {"error": "bad", "message": str(error)}
     except MemoryError:
-        answer = {"error": "large", "message": f"unpacking the archive needs more than {_MEMORY} bytes of memory"}
+        return {"error": "large", "message": f"unpacking the archive needs more than {_MEMORY} bytes of memory"}
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         named = error.errno in {errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EILSEQ}
-        answer = {"error": "full" if full else "bad" if named else "kernel", "message": _brief(error)}
+        return {"error": "full" if full else "bad" if named else "kernel", "message": _brief(error)}
     except Exception:
-        answer = {"error": "kernel", "message": traceback.format_exc(limit=-3)[-1000:]}
-    sys.stdout.write(json.dumps(answer) + "\n")
-    return 0
+        return {"error": "kernel", "message": traceback.format_exc(limit=-3)[-1000:]}
 
 
-def _unpack(options: dict[str, Any]) -> dict[str, Any]:
-    _enter(options["root"], options["pid"])
+def _unpack(options: dict[str, Any], descriptor: int) -> dict[str, Any]:
     root = syscalls.openat2(
         os.open("/", os.O_PATH | os.O_DIRECTORY),
         options["folder"],
         os.O_RDONLY | os.O_DIRECTORY,
         resolve=syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS,
     )
-    source = os.fdopen(0, "rb", buffering=0)
-    tape = Tape(inflated(source.read), options["bytes"])
+    source = os.fdopen(descriptor, "rb", buffering=0)
+    tape = Tape(inflated(source.read), options["bytes"], hashed=options["whiteouts"])
     tree = Tree(
         root,
         name=options["folder"],

@@ -25,10 +25,16 @@ class TooLarge(BadArchive):
 
 
 class Tape:
-    """What TarFile reads from: plain bytes, hashed and counted on the way. Seeks forward only."""
+    """What TarFile reads from: plain bytes, hashed and counted on the way. Seeks forward only.
 
-    def __init__(self, pieces: Iterator[bytes], limit: int) -> None:
-        self._pieces, self._limit = pieces, limit
+    Args:
+        pieces: the bytes.
+        limit: more than so many are refused.
+        hashed: somebody wants to know the digest: it takes as long as the rest.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], limit: int, *, hashed: bool = True) -> None:
+        self._pieces, self._limit, self._hashed = pieces, limit, hashed
         self._hash = hashlib.sha256()
         self._piece = memoryview(b"")
         self._taken = 0
@@ -69,10 +75,10 @@ class Tape:
             self._position += step
 
     def digest(self) -> str:
-        """Read what is left and give the digest of the whole."""
+        """Read what is left and give the digest of the whole, if that was wanted."""
         while self._next():
             pass
-        return "sha256:" + self._hash.hexdigest()
+        return "sha256:" + self._hash.hexdigest() if self._hashed else ""
 
     def _next(self) -> bool:
         piece = next(self._pieces, b"")
@@ -81,7 +87,8 @@ class Tape:
         self._taken += len(piece)
         if self._taken > self._limit:
             raise TooLarge(f"the layer is larger than {self._limit} bytes unpacked")
-        self._hash.update(piece)
+        if self._hashed:
+            self._hash.update(piece)
         self._piece = memoryview(piece)
         return True
 

@@ -1,10 +1,11 @@
-"""uvicorn's WebSocket protocol with the two limits that it lacks: pings, and messages that never end.
+"""uvicorn's WebSocket protocol with the limits that it lacks: pings, messages that never end, and bytes on their way.
 
 Named in the Procfile: `--ws controlplane.gateway.wsprotocol:CountingProtocol`. Size, UTF-8 and compression are
 uvicorn's own to refuse (1009, 1007, 1002).
 """
 
 import asyncio
+import socket
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -13,6 +14,9 @@ from websockets.frames import Frame
 PINGS_PER_SECOND: Final = 100
 MESSAGE_SECONDS: Final = 1.0
 POLICY: Final = 1008
+UNSENT: Final = 16 * 1024
+"""Bytes of one connection that the kernel holds and has not sent. Its own bound is megabytes: a page behind a thin wire
+would answer pings too late and see for minutes what is long past, and nobody here would know that it is slow."""
 
 
 class CountingProtocol(WebSocketsSansIOProtocol):
@@ -23,6 +27,14 @@ class CountingProtocol(WebSocketsSansIOProtocol):
         self._second = 0.0
         self._pings = 0
         self._unfinished: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what is on its way short."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=0)
+        own = transport.get_extra_info("socket")
+        if own is not None and own.family in {socket.AF_INET, socket.AF_INET6}:
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def handle_ping(self) -> None:
         """Answer, unless there were too many within this second."""

@@ -6,6 +6,7 @@ lines of exactly that time are skipped as were sent. A page that lost its own so
 
 import asyncio
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -26,9 +27,15 @@ BATCH: Final = 64
 BATCH_SECONDS: Final = 0.05
 PATIENCE: Final = 2.0
 """How long a full window holds the reader up, before the oldest lines that wait are dropped."""
-_BATCH_BYTES: Final = 128 * 1024
-_WAITING: Final = 5_000
-_WAITING_BYTES: Final = 1 << 20
+_WAITING_BYTES: Final = 384 * 1024
+"""What waits for one page, as it lies in memory; W3 allows 1.5 MiB for all that a slow page costs."""
+_LINE_COST: Final = 200
+"""A line's time, its tuple and its place in the queue."""
+_FIRST_BATCH: Final = 4 * 1024
+_SMALLEST_BATCH: Final = 1024
+_LARGEST_BATCH: Final = 128 * 1024
+_QUICK: Final = 0.1
+_SLOW: Final = 0.5
 _HEAL_SECONDS: Final = 60.0
 _PAUSE: Final = 0.5
 _TAIL_MOST: Final = 100_000
@@ -56,6 +63,7 @@ class _View:
         self._waiting: deque[Line] = deque()
         self._bytes = 0
         self._unacked = 0
+        self._pace = _Pace()
         self._paused = False
         self._came = asyncio.Event()
         self._went = asyncio.Event()
@@ -129,7 +137,7 @@ class _View:
         else:
             self._at, self._count = line[0], 1
         end = time.monotonic() + PATIENCE
-        while len(self._waiting) >= _WAITING or self._bytes >= _WAITING_BYTES:
+        while self._bytes >= _WAITING_BYTES:
             self._went.clear()
             try:
                 async with asyncio.timeout(max(0.0, end - time.monotonic())):
@@ -137,17 +145,19 @@ class _View:
             except TimeoutError:
                 self._drop()
         self._waiting.append(line)
-        self._bytes += len(line[2])
+        self._bytes += _cost(line)
         self._came.set()
 
     def _drop(self) -> None:
         """Let the older half of what waits go, with a mark where it stood."""
         lost = 0
         for _ in range(max(1, len(self._waiting) // 2)):
-            at, stream, text = self._waiting.popleft()
-            self._bytes -= len(text)
-            lost += int(at) if stream == "dropped" else 1
-        self._waiting.appendleft((str(lost), "dropped", ""))
+            line = self._waiting.popleft()
+            self._bytes -= _cost(line)
+            lost += int(line[0]) if line[1] == "dropped" else 1
+        mark = (str(lost), "dropped", "")
+        self._waiting.appendleft(mark)
+        self._bytes += _cost(mark)
 
     async def _ended(self) -> None:
         """The log's end: wait until it goes on, if ever."""
@@ -187,25 +197,29 @@ class _View:
                 continue
             if len(self._waiting) < BATCH:
                 await asyncio.sleep(BATCH_SECONDS)
-            batch: list[list[str]] = []
-            size = 0
-            while self._waiting and len(batch) < BATCH and size < _BATCH_BYTES and self._unacked < WINDOW:
-                at, stream, text = self._waiting[0]
-                if stream == "dropped":
-                    if batch:
-                        break
-                    self._waiting.popleft()
-                    self._socket.put("dropped", lines=int(at))
-                    continue
-                self._waiting.popleft()
-                self._bytes -= len(text)
-                self._unacked += 1
-                size += len(text)
-                batch.append([at, stream, text])
+            lost, batch = self._next_batch()
             self._went.set()
+            if lost:
+                await self._socket.put_alone("dropped", lines=lost)
             if batch:
-                while not await self._socket.put_wait("lines", PATIENCE, n=len(batch), lines=batch):
-                    pass
+                self._pace.took(await self._socket.put_alone("lines", n=len(batch), lines=batch))
+
+    def _next_batch(self) -> tuple[int, list[Line]]:
+        """How many lines are missing before the next ones, and those."""
+        lost, size = 0, 0
+        batch: list[Line] = []
+        while self._waiting and len(batch) < min(BATCH, WINDOW - self._unacked) and size < self._pace.size:
+            if self._waiting[0][1] == "dropped" and batch:
+                break
+            line = self._waiting.popleft()
+            self._bytes -= _cost(line)
+            if line[1] == "dropped":
+                lost += int(line[0])
+                continue
+            size += len(line[2])
+            batch.append(line)
+        self._unacked += len(batch)
+        return lost, batch
 
     async def read(self) -> None:
         """Take acknowledgements."""
@@ -228,6 +242,24 @@ class _View:
                 case _:
                     raise Closed(BAD_MESSAGE, "no such message")
             self._came.set()
+
+
+class _Pace:
+    """How many bytes a batch may have: few for a page that takes them slowly, so that little goes before what comes."""
+
+    def __init__(self) -> None:
+        self.size = _FIRST_BATCH
+
+    def took(self, seconds: float) -> None:
+        """A batch has left, after that long."""
+        if seconds < _QUICK:
+            self.size = min(self.size * 2, _LARGEST_BATCH)
+        elif seconds > _SLOW:
+            self.size = max(self.size // 2, _SMALLEST_BATCH)
+
+
+def _cost(line: Line) -> int:
+    return sys.getsizeof(line[2]) + _LINE_COST
 
 
 def _first_query(query: Mapping[str, str]) -> dict[str, Any]:

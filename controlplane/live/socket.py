@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
@@ -53,6 +54,8 @@ class Socket:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.dropped = 0
 
     async def read(self) -> dict[str, Any] | bytes:
@@ -111,6 +114,16 @@ class Socket:
         self._push(_json(kind, fields), droppable=False)
         return True
 
+    async def put_alone(self, kind: str, /, **fields: Any) -> float:
+        """Queue an object and wait until nothing is queued any more; how many seconds that took.
+
+        What waits for a slow browser so waits where it can still be left out.
+        """
+        began = time.monotonic()
+        self._push(_json(kind, fields), droppable=False)
+        await self._empty.wait()
+        return time.monotonic() - began
+
     async def write(self) -> None:
         """Send what is queued until cancelled.
 
@@ -165,6 +178,10 @@ class Socket:
         return len(self._queue) >= MOST_FRAMES or self._bytes >= MOST_BYTES
 
     def _check_room(self) -> None:
+        if self._queue:
+            self._empty.clear()
+        else:
+            self._empty.set()
         if self._full():
             self._room.clear()
         else:

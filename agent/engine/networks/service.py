@@ -118,7 +118,7 @@ class NetworkService:
             await self.ops.ensure_link(record)
         except BaseException:
             with contextlib.suppress(EngineError, OSError):
-                await self.ops.remove_bridge(record)
+                await self.ops.remove_link(record)
             await self.ops.catalogue.delete(record.id)
             raise
         self.ops.tell(record, "create")

@@ -1,11 +1,13 @@
 """What an installation may choose, with the reason beside each default. Read once at start and never changed."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # sockaddr_un.sun_path holds 108 bytes with its closing NUL.
 MAX_SOCKET_PATH = 107
+JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 PLUGIN_DIRECTORIES = tuple(Path(one, "docker/plugins") for one in ("/run", "/etc", "/usr/lib"))
 
 
@@ -63,6 +65,12 @@ class EngineConfig:
     """Percent of the data root's disk that unpacking leaves free: a full disk harms every container."""
     plugin_directories: tuple[Path, ...] = PLUGIN_DIRECTORIES
     """Where volume plugins' sockets, and files that name their addresses, are looked for. Docker's directories."""
+    log_driver: str = "json-file"
+    """Of containers that name none. Docker's default: it keeps every line, so give it ``max-size`` on a small disk."""
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    """Options of that driver."""
+    journal_socket: Path = JOURNAL_SOCKET
+    """Where systemd-journald listens."""
     labels: tuple[str, ...] = ()
     """``key=value`` shown by ``docker info``."""
     debug: bool = False

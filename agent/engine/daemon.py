@@ -37,18 +37,31 @@ from agent.engine.api.routers import (
 )
 from agent.engine.api.schema.system import Facts
 from agent.engine.build.service import BuildService
-from agent.engine.config import MAX_SOCKET_PATH, PLUGIN_DIRECTORIES, EngineConfig
-from agent.engine.containers import apparmor, labels, recovery, security
+from agent.engine.config import JOURNAL_SOCKET, MAX_SOCKET_PATH, PLUGIN_DIRECTORIES, EngineConfig
+from agent.engine.containers import apparmor, labels, pause, recovery, security
 from agent.engine.containers.access import Access
 from agent.engine.containers.limits import Machine
+from agent.engine.containers.logdrivers import options as logdrivers
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.seccomp import FilterCache
 from agent.engine.containers.service import ContainerService
-from agent.engine.errors import EngineError, Invalid
+from agent.engine.errors import EngineError, Invalid, System
 from agent.engine.events import EventBus
 from agent.engine.images.service import ImageService, open_stores
 from agent.engine.images.unpack import Limits
-from agent.engine.kernel import cgroups, files, idmaps, machine, mounts, programs, syscalls
+from agent.engine.kernel import (
+    cgroups,
+    files,
+    idmaps,
+    idmounts,
+    machine,
+    mounts,
+    namespaces,
+    programs,
+    syscalls,
+    userns,
+)
+from agent.engine.kernel.idmaps import IdMap
 from agent.engine.networks.service import NetworkService
 from agent.engine.paths import Paths
 from agent.engine.registry.client import Registries
@@ -96,6 +109,8 @@ class Engine:
         self.runtime = self._runtimes()
         self.ids = idmaps.of(config.userns_remap) if config.userns_remap else None
         content, layers, self.snapshots = open_stores(self.paths.root, self.database)
+        if self.ids is not None:
+            self._map(self.ids)
         self.registries = Registries(config.insecure_registries, (self.paths.root / "certs.d",))
         self.images = ImageService(
             database=self.database,
@@ -121,6 +136,7 @@ class Engine:
             containers=self.records,
             events=self.events,
             places=Places(config.plugin_directories),
+            owner=self.ids.root if self.ids else (0, 0),
         )
         self.ops = Ops(
             config=config,
@@ -153,8 +169,10 @@ class Engine:
             locks=self.locks,
             snapshots=self.snapshots,
             settled=self.ops.settled,
+            journal=config.journal_socket,
         )
         self.ops.forgotten = self.access.execs.forget
+        self.ops.forwarding = self.access.forwarding
         self.builds = BuildService(
             tmp=self.paths.tmp,
             caches=self.paths.root / "build",
@@ -164,6 +182,24 @@ class Engine:
             attaching=self.access.attaching,
         )
         self._runner: web.AppRunner | None = None
+
+    def _map(self, ids: IdMap) -> None:
+        """Show the data root with the ids of user namespaces, to those who are root there and to no other user."""
+        root, mapped, users = self.paths.root, self.paths.mapped, self.paths.user_namespace("engine")
+        check_access(root, *ids.root)
+        mounts.unmount(mapped, lazy=True)
+        namespaces.remove_network(users)
+        userns.make(ids, users)
+        try:
+            with users.open("rb") as namespace:
+                idmounts.clone(root, mapped, namespace.fileno())
+        except OSError as error:
+            raise System(f"user namespaces need idmapped mounts (Linux 5.19, ext4, xfs or btrfs): {error}") from error
+        finally:
+            namespaces.remove_network(users)
+        os.chown(root, 0, ids.root[1])
+        root.chmod(0o710)
+        self.snapshots.map(mapped / "layers", ids.root)
 
     def _runtimes(self) -> Runtimes:
         conmon, state, added = Conmon(self._place_conmon), self.paths.runtime, dict(self.config.runtimes)
@@ -235,6 +271,7 @@ class Engine:
             init_version=programs.version("catatonit"),
             seccomp=True,
             labels=self.config.labels,
+            log_driver=self.config.log_driver,
             insecure=self.config.insecure_registries,
             warnings=self.runtime.warnings,
             runtimes=self.runtime.paths,
@@ -250,6 +287,7 @@ class Engine:
         ends = recovery.ended_meanwhile(self.ops)
         running = recovery.survivors(self.ops)
         await recovery.undo_strangers(self.ops, running)
+        await pause.agree(self.ops, running)
         await self.volumes.recover(running)
         await self.networks.recover(running)
         await recovery.finish_intents(self.ops, intents)
@@ -283,6 +321,7 @@ class Engine:
         await self.networks.close()
         await self.volumes.close()
         self.snapshots.close()
+        mounts.unmount(self.paths.mapped, lazy=True)
         self.database.close()
         with contextlib.suppress(FileNotFoundError):
             self.config.socket.unlink()
@@ -296,6 +335,22 @@ def check_root(root: Path) -> None:
     """
     if mounts.filesystem_of(root) == "overlay":
         raise Invalid(f"{root} lies on overlayfs, which cannot hold layers: choose a root on ext4, xfs or tmpfs")
+
+
+def check_access(root: Path, uid: int, gid: int) -> None:
+    """Refuse a root that a container's root could not reach.
+
+    Raises:
+        Invalid: a directory above it lets him not pass.
+    """
+    for directory in root.parents:
+        found = directory.stat()
+        group = found.st_gid == gid and found.st_mode & 0o010
+        if not (found.st_mode & 0o001 or group or (found.st_uid == uid and found.st_mode & 0o100)):
+            raise Invalid(
+                f"a subdirectory in your graphroot path ({directory}) restricts access to the remapped root uid/gid;"
+                " please fix by allowing 'o+x' permissions on existing directories"
+            )
 
 
 def this_machine(hierarchy: cgroups.Hierarchy) -> Machine:
@@ -352,7 +407,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     """The command line as a configuration.
 
     Raises:
-        Invalid: the socket's path is too long for an address.
+        Invalid: the socket's path is too long for an address, or a log option is not known.
     """
     parser = argparse.ArgumentParser(prog="agent engine", description="Run the container engine.")
     parser.add_argument("--root", type=Path, required=True, help="data root; not on overlayfs")
@@ -369,9 +424,14 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     parser.add_argument("--layer-entries", type=int, default=1_000_000, help="files of a layer at most")
     parser.add_argument("--disk-floor", type=int, default=5, help="percent of the disk that unpacking leaves free")
     parser.add_argument("--plugin-directory", action="append", type=Path, help="of volume plugins (default: Docker's)")
+    parser.add_argument("--log-driver", default="json-file", help="of containers that name none")
+    parser.add_argument("--log-opt", action="append", default=[], help="key=value for that driver")
+    parser.add_argument("--journal-socket", type=Path, default=JOURNAL_SOCKET, help=argparse.SUPPRESS)
     parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
     parser.add_argument("--debug", action="store_true", help="log more")
     options = parser.parse_args(argv)
+    log_options = dict(option.partition("=")[::2] for option in options.log_opt)
+    logdrivers.check(options.log_driver, log_options)
     socket = options.socket.absolute()
     if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
         raise Invalid(f"the socket's path is longer than {MAX_SOCKET_PATH} bytes: {socket}")
@@ -389,6 +449,9 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         layer_bytes=options.layer_bytes,
         layer_entries=options.layer_entries,
         disk_floor=options.disk_floor,
+        log_driver=options.log_driver,
+        log_options=log_options,
+        journal_socket=options.journal_socket,
         labels=tuple(options.label),
         plugin_directories=tuple(options.plugin_directory or PLUGIN_DIRECTORIES),
         debug=options.debug,

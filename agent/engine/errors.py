@@ -8,6 +8,7 @@
     ├── Denied        allowed to nobody, or not to this caller    (403)
     ├── Unauthorized  a registry wants other credentials          (401)
     ├── Unavailable   something that we need does not answer      (503)
+    ├── NotSupported  what this object cannot do                  (501)
     ├── NoSpace       the disk is full                            (507)
     └── System        the kernel or the runtime refused           (500)
 
@@ -45,6 +46,10 @@ class Unauthorized(EngineError):
 
 class Unavailable(EngineError):
     """A registry, plugin or kernel service does not answer."""
+
+
+class NotSupported(EngineError):
+    """The object is of a kind that cannot do this."""
 
 
 class NoSpace(EngineError):

@@ -21,6 +21,7 @@ STATUSES: dict[type[errors.EngineError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.System: 500,
+    errors.NotSupported: 501,
     errors.Unavailable: 503,
     errors.NoSpace: 507,
 }

@@ -17,6 +17,7 @@ import msgspec
 from agent.engine.containers import config as configs
 from agent.engine.containers import hostconfig, limits, mounts, names, security, sharing
 from agent.engine.containers import links as linking
+from agent.engine.containers.logdrivers.options import Default
 from agent.engine.containers.ops import Image, Ops
 from agent.engine.errors import Conflict, Invalid
 from agent.engine.kernel.failpoints import failpoint
@@ -48,8 +49,11 @@ def plan(
         shm_size=ops.config.shm_size,
         runtime=ops.runtime.name,
         runtimes=ops.runtime.names,
+        log_default=Default(ops.config.log_driver, ops.config.log_options),
     )
     sharing.by_id(ops, host)
+    if sharing.remapped(ops, host):
+        hostconfig.check_users(host)
     if host["UTSMode"] == "host" and body.get("Hostname"):
         raise Invalid("conflicting options: hostname and the UTS mode")
     if host["NetworkMode"] == "host" or host["UTSMode"] == "host":

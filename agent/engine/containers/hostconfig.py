@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from agent.engine.containers import devices, security
+from agent.engine.containers.logdrivers import options as logging
 from agent.engine.errors import Invalid
 
 Json = dict[str, Any]
@@ -43,18 +44,6 @@ _DEVICE_REQUEST: Json = {"Driver": "", "Count": 0, "DeviceIDs": None, "Capabilit
 CONTAINER = "container:"
 SHARED = ("PidMode", "IpcMode", "NetworkMode")
 """Modes that may name a container whose namespace is shared."""
-LOG_OPTIONS = (
-    "max-size",
-    "max-file",
-    "labels",
-    "labels-regex",
-    "env",
-    "env-regex",
-    "compress",
-    "tag",
-    "mode",
-    "max-buffer-size",
-)
 
 
 def completed(
@@ -64,6 +53,7 @@ def completed(
     shm_size: int,
     runtime: str,
     runtimes: Collection[str] = (),
+    log_default: logging.Default = logging.DOCKERS,
 ) -> Json:
     """The HostConfig as inspect shows it.
 
@@ -73,6 +63,7 @@ def completed(
         shm_size: where the client names none.
         runtime: the default one.
         runtimes: all that can be chosen.
+        log_default: for a container that names no log driver.
 
     Raises:
         Invalid: an option that this engine has not, or a value that cannot be.
@@ -91,7 +82,7 @@ def completed(
     host["IpcMode"] = host["IpcMode"] or "private"
     host["NetworkMode"] = host["NetworkMode"] or "default"
     host["ShmSize"] = host["ShmSize"] or shm_size
-    host["LogConfig"] = _log_config(host["LogConfig"])
+    host["LogConfig"] = logging.completed(given.get("LogConfig"), log_default)
     host["RestartPolicy"] = restart_policy(host["RestartPolicy"], auto_remove=bool(host["AutoRemove"]))
     host["Ulimits"] = _ulimits(host["Ulimits"])
     if host["DeviceRequests"]:
@@ -118,6 +109,25 @@ def completed(
     return host
 
 
+def check_users(host: Mapping[str, Any]) -> None:
+    """Judge what cannot be in a user namespace.
+
+    Raises:
+        Invalid: in dockerd's words.
+    """
+    if host["Privileged"]:
+        raise Invalid(
+            "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace"
+            " when running privileged mode"
+        )
+    if host["NetworkMode"] == "host":
+        raise Invalid("cannot share the host's network namespace when user namespaces are enabled")
+    if host["PidMode"] == "host":
+        raise Invalid("cannot share the host PID namespace when user namespaces are enabled")
+    if security.options(host["SecurityOpt"]).writable_cgroups is not None:
+        raise Invalid("option WritableCgroups conflicts with user namespaces and rootless mode")
+
+
 def _refuse(given: Mapping[str, Any]) -> None:
     for key, allowed in _UNSUPPORTED.items():
         value = given.get(key)
@@ -138,17 +148,6 @@ def _refuse(given: Mapping[str, Any]) -> None:
         if key not in DEFAULTS and key not in _OPTIONAL and value:
             raise Invalid(f"HostConfig.{key} is not known: {value!r}")
     security.check_annotations(given.get("Annotations") or {})
-
-
-def _log_config(log: Mapping[str, Any]) -> Json:
-    kind = log.get("Type") or "json-file"
-    if kind not in {"json-file", "none"}:
-        raise Invalid(f"logger: no log driver named '{kind}' is registered")
-    options = log.get("Config") or {}
-    for name in options:
-        if name not in LOG_OPTIONS or kind == "none":
-            raise Invalid(f"unknown log opt '{name}' for {kind} log driver")
-    return {"Type": kind, "Config": dict(options)}
 
 
 def restart_policy(policy: Mapping[str, Any], *, auto_remove: bool) -> Json:

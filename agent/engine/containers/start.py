@@ -7,6 +7,7 @@ waits for the container's lock.
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Coroutine
@@ -18,7 +19,7 @@ import msgspec
 from agent.engine.containers import exited, failures, links, prepare, remains, sharing
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import Conflict, EngineError, Invalid, NotModified, System
-from agent.engine.kernel import files
+from agent.engine.kernel import files, namespaces
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.runtime.base import Launch, Processes, RuntimeRefused
@@ -113,13 +114,19 @@ async def start_again(ops: Ops, record: ContainerRecord) -> ContainerRecord:
 
 async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStack) -> tuple[Sandbox, Processes]:
     sources: dict[str, Path] = {}
+    ids = sharing.users_of(ops, record)
+    request = SandboxRequest.of(record)
+    if ids is not None:
+        request = dataclasses.replace(request, ids=ids, users=sharing.shared_users(ops, record))
+        # The runtime enters it by its path; from then on the container's processes keep it.
+        undo.callback(namespaces.remove_network, ops.paths.user_namespace(record.id))
     rootfs, sandbox, _ = await _together(
         undo,
         (
-            _mount(ops, record),
+            _mount(ops, record, mapped=ids is not None),
             lambda: ops.snapshots.unmount(record.id),
         ),
-        (ops.networks.attach(SandboxRequest.of(record)), lambda: ops.networks.release(record.id)),
+        (ops.networks.attach(request), lambda: ops.networks.release(record.id)),
         (_acquire(ops, record, sources), lambda: release_volumes(ops, record)),
     )
     failpoint("start.attached")
@@ -158,6 +165,8 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
     await ops.forwarding.prepare(record)
     undo.push_async_callback(_undone, ops, record.id)
     processes = await _create(ops, launch)
+    if ids is not None:
+        namespaces.remove_network(ops.paths.user_namespace(record.id))
     _keep_filter(ops, record.id, filter_key, compiled=given.seccomp_compiled)
     content = json.dumps([processes.pid, processes.ticks, processes.conmon_pid, processes.conmon_ticks])
     files.write(bundle / PROCESSES, content.encode())

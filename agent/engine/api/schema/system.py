@@ -35,6 +35,7 @@ class Facts:
     init_version: str
     seccomp: bool
     build_time: str = "2026-01-01T00:00:00.000000000+00:00"
+    log_driver: str = "json-file"
     labels: Sequence[str] = ()
     insecure: Sequence[str] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
@@ -114,7 +115,7 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
             "Volume": list(counts.volume_drivers),
             "Network": ["bridge", "host", "null"],
             "Authorization": None,
-            "Log": ["json-file", "local", "none"],
+            "Log": ["journald", "json-file", "local", "syslog"],
         },
         "MemoryLimit": True,
         "SwapLimit": facts.swap_limit,
@@ -131,7 +132,7 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "OomKillDisable": facts.cgroup_version == 1,
         "NGoroutines": counts.tasks,
         "SystemTime": counts.now,
-        "LoggingDriver": "json-file",
+        "LoggingDriver": facts.log_driver,
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": str(facts.cgroup_version),
         "NEventsListener": counts.listeners,

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers.logs import LogFiles, LogOptions, Logs, check_readable
-from agent.engine.errors import Invalid
+from agent.engine.containers.logfiles import LogFiles
+from agent.engine.containers.logs import LogOptions, Logs, check_readable
+from agent.engine.errors import NotSupported
 from agent.engine.kernel.inotify import Watcher
 from agent.engine.state.records import ContainerRecord
 
@@ -146,13 +147,13 @@ async def test_details_name_what_the_options_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "readable"), [("json-file", True), ("local", True), ("none", False), ("syslog", False)]
+    ("driver", "readable"), [("json-file", True), ("local", True), ("none", False), ("syslog", True)]
 )
 def test_drivers(tmp_path: Path, driver: str, readable: bool) -> None:
     if readable:
         check_readable(record(tmp_path, driver=driver))
     else:
-        with pytest.raises(Invalid, match="does not support reading"):
+        with pytest.raises(NotSupported, match="does not support reading"):
             check_readable(record(tmp_path, driver=driver))
 
 

@@ -94,7 +94,7 @@ def test_null_and_empty_mean_the_default() -> None:
         ({"CapAdd": ["BOGUS"]}, 'invalid CapAdd: unknown capability: "CAP_BOGUS"'),
         ({"SecurityOpt": ["nosuch"]}, "invalid --security-opt 1"),
         ({"Ulimits": [{"Name": "x", "Soft": 1, "Hard": 1}]}, "invalid ulimit type: x"),
-        ({"LogConfig": {"Type": "fluentd"}}, "no log driver named 'fluentd'"),
+        ({"LogConfig": {"Type": "fluentd"}}, 'error looking up logging plugin fluentd: plugin "fluentd" not found'),
         ({"LogConfig": {"Type": "json-file", "Config": {"x": "1"}}}, "unknown log opt 'x'"),
         ({"OomScoreAdj": 2000}, "range for oom score adj"),
     ],

@@ -1,6 +1,7 @@
 """Log drivers by the real CLI: where lines go, that none is lost or comes twice, and what ``docker logs`` shows."""
 
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -242,3 +243,76 @@ def test_details_and_rotation(engine: RunningEngine) -> None:
     shown = [int(line[2:]) for line in docker.ok("logs turning").splitlines() if line.startswith("n ")]
     assert shown == list(range(shown[0], 61))
     assert len(docker.ok("logs --tail 50 turning").splitlines()) == min(50, 2 * len(shown))
+
+
+JOURNALD = """
+set -e
+mount --make-rprivate /
+mkdir -p /run/systemd /run/log
+mount -t tmpfs tmpfs /run/systemd
+mount -t tmpfs tmpfs /run/log
+mkdir /run/systemd/journal
+mount --bind {0}/machine-id /etc/machine-id
+mount --bind {0}/journald.conf /etc/systemd/journald.conf
+exec /lib/systemd/systemd-journald
+"""
+
+
+class Journal:
+    """A systemd-journald in a mount namespace of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        (directory / "journald.conf").write_text("[Journal]\nStorage=volatile\nRateLimitBurst=0\nReadKMsg=no\n")
+        command = ["unshare", "--mount", "sh", "-c", JOURNALD.format(directory)]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._root = Path(f"/proc/{self._process.pid}/root")
+        self.socket = self._root / "run/systemd/journal/socket"
+
+    def wait(self) -> None:
+        """Until it listens."""
+        ends = time.monotonic() + 20
+        while not self.socket.is_socket():
+            assert self._process.poll() is None
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+
+    def entries(self, name: str) -> list[dict[str, str]]:
+        """What it has of a container."""
+        command = ["journalctl", "-D", self._root / "run/log/journal", "-o", "json", f"CONTAINER_NAME={name}"]
+        done = subprocess.run(command, capture_output=True, check=False)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def close(self) -> None:
+        """End it; its files go with its namespace."""
+        self._process.kill()
+        self._process.wait()
+
+
+def test_every_line_reaches_journald_once(tmp_path: Path) -> None:
+    with (
+        contextlib.closing(Journal(tmp_path)) as journal,
+        running_engine("--journal-socket", str(journal.socket)) as own,
+    ):
+        journal.wait()
+        docker = own.docker
+        given = "--network none --log-driver journald --log-opt tag={{.Name}}-x --log-opt labels=my.label"
+        docker.ok(f"run --name teller {given} --label my.label=v busy sh -c 'echo out; echo err >&2; printf no-end'")
+        docker.ok(f"run -d --name counter {given} busy sh -c '{COUNT.format(10_000, '')}; sleep 600'")
+        for pause in (0.1, 0.2):
+            time.sleep(pause)
+            own.kill9()
+            own.start()
+        ends = time.monotonic() + 30
+        while len(counted := journal.entries("counter")) < 10_000 and time.monotonic() < ends:
+            time.sleep(0.3)
+        assert [int(entry["MESSAGE"][2:]) for entry in counted] == list(range(1, 10_001))
+        entries = {entry["MESSAGE"]: entry for entry in journal.entries("teller")}
+        assert {text: entry["PRIORITY"] for text, entry in entries.items()} == {"out": "6", "err": "3", "no-end": "6"}
+        first = entries["out"]
+        assert (first["CONTAINER_TAG"], first["SYSLOG_IDENTIFIER"], first["MY_LABEL"]) == ("teller-x", "teller-x", "v")
+        assert first["CONTAINER_ID_FULL"] == docker.inspect("teller")["Id"]
+        assert first["IMAGE_NAME"] == "busy"
+        assert docker.ok("logs --details teller").splitlines()[0].endswith("my.label=v out")
+        assert docker.ok("logs --tail 1 counter") == "n 10000"
+        docker.ok("rm -f teller counter")

@@ -22,6 +22,12 @@ from agent.link.settings import LinkSettings, SettingsError, read_identity, sett
 _PROGRAMS: Final = {"conmon": "conmon", "nft": "nftables", "catatonit": "catatonit"}
 _LEAST_DISK: Final = 2 << 30
 _SECONDS: Final = 5.0
+_FIREWALL: Final = "WARNING: a firewall"
+"""How the engine's warnings of other programs' firewalls begin."""
+_FIREWALL_CURE: Final = (
+    "ufw: `ufw route allow in on LINK` and `out on LINK`; firewalld: `firewall-cmd --zone=trusted "
+    "--add-interface=LINK`; dockerd: `iptables -I DOCKER-USER -i LINK -j ACCEPT` and the same with `-o`"
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ def run(settings: LinkSettings, *, own_engine: bool) -> Iterator[Check]:
     yield _disk(settings.state)
     yield _policy(settings)
     yield asyncio.run(_engine(settings))
+    yield from asyncio.run(_firewalls(settings))
     yield _enrolled(settings)
     yield from _reached(settings)
     yield _linked(settings)
@@ -127,6 +134,17 @@ async def _engine(settings: LinkSettings) -> Check:
     except (EngineDown, EngineError) as error:
         return Check("engine", False, str(error), "start it: python -m agent run")
     return Check("engine", True, f"{version.get('Version', '?')}, API {version.get('ApiVersion', '?')}")
+
+
+async def _firewalls(settings: LinkSettings) -> list[Check]:
+    try:
+        warnings = (await Engine(settings.engine).call("GET", "/info", seconds=_SECONDS)).get("Warnings") or []
+    except (EngineDown, EngineError):
+        return []
+    found = [text.removeprefix("WARNING: ") for text in warnings if text.startswith(_FIREWALL)]
+    return [Check("firewall", False, text, _FIREWALL_CURE) for text in found] or [
+        Check("firewall", True, "none is known to cut containers off")
+    ]
 
 
 def _enrolled(settings: LinkSettings) -> Check:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from ipaddress import ip_address
 
 from agent.engine.errors import Conflict, Denied, Invalid, NotFound, System
-from agent.engine.kernel import namespaces
+from agent.engine.kernel import namespaces, userns
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import bridge, hostfiles, ipam, linked, live, requests, sandbox
@@ -109,6 +109,7 @@ def _build(
         hosts=_hosts(ops, one, request, kind),
         resolv=read(HOST_RESOLV) if as_host else inside,
         hostname=f"{request.hostname}\n",
+        owner=request.ids.root if request.ids else None,
     )
     if kind == "host":
         return
@@ -122,7 +123,9 @@ def _build(
         namespaces.remove_network(one.path)
         ops.rules.guard(home, one.endpoints.values())
         failpoint("start.guarded")
-        sandbox.build(home, one.path, [ops.wire(end) for end in one.endpoints.values() if end.addresses])
+        _make_users(ops, request, one)
+        wires = [ops.wire(end) for end in one.endpoints.values() if end.addresses]
+        sandbox.build(home, one.path, wires, there=request.ids is not None)
         failpoint("start.linked")
         rules = live.all_rules(one.bindings, wanted, target)
         ops.rules.publish(home, rules)
@@ -131,6 +134,18 @@ def _build(
     except BaseException:
         ops.unbuild(home, one)
         raise
+
+
+def _make_users(ops: Ops, request: SandboxRequest, one: LiveSandbox) -> None:
+    """Namespaces of a container that has users of its own: the network's belongs to them, or root could not use it."""
+    if request.ids is None:
+        return
+    own = ops.paths.user_namespace(one.container_id)
+    namespaces.remove_network(own)
+    if request.users:
+        userns.make_network(request.users, one.path)
+    else:
+        userns.make(request.ids, own, one.path)
 
 
 def bind(ops: Ops, one: LiveSandbox, wanted: Sequence[PortRequest], target: Target) -> list[Binding]:

@@ -1,5 +1,6 @@
 """``/etc/hosts``, ``/etc/resolv.conf`` and ``/etc/hostname`` of a container, as dockerd writes them."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -116,10 +117,19 @@ class HostFiles:
     def hostname(self) -> Path:
         return self.directory / "hostname"
 
-    def write(self, *, hosts: str | None = None, resolv: str | None = None, hostname: str | None = None) -> None:
-        """Write what is given, in place."""
+    def write(
+        self,
+        *,
+        hosts: str | None = None,
+        resolv: str | None = None,
+        hostname: str | None = None,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
+        """Write what is given, in place; with an owner where root of the container is not the host's."""
         self.directory.mkdir(parents=True, exist_ok=True)
         for path, text in ((self.hosts, hosts), (self.resolv, resolv), (self.hostname, hostname)):
             if text is not None:
                 path.write_text(text)
                 path.chmod(0o644)
+                if owner is not None:
+                    os.chown(path, *owner)

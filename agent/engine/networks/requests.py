@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.engine.errors import Invalid
+from agent.engine.kernel.idmaps import IdMap
 from agent.engine.networks import host, ports
 from agent.engine.networks.endpoint import check_options
 from agent.engine.networks.ports import PortRequest
@@ -42,6 +43,10 @@ class SandboxRequest:
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()
+    ids: IdMap | None = None
+    """The container gets a user namespace with this map."""
+    users: str = ""
+    """The user namespace of another container that it shares instead."""
 
     @classmethod
     def of(cls, record: ContainerRecord) -> "SandboxRequest":

@@ -2,12 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from agent.engine.errors import System
 from agent.engine.kernel import conntrack
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import firewall, guard
+from agent.engine.networks import firewall, foreign, guard
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.firewall import BridgeRules, PortRule, RuleSet
 
@@ -97,6 +97,14 @@ class Rules:
                 pass
             home.nft.run(self._render(self._set))
             return True
+
+    def foreign(self, home: Home, links: Sequence[str]) -> list[str]:
+        """Warnings of firewalls that cut these links off; none where nft cannot tell."""
+        try:
+            return foreign.warnings(home.nft.run, self.table, links)
+        except System as error:
+            log.debug("firewalls of others cannot be read: %s", error)
+            return []
 
     def clear(self, home: Home) -> None:
         """Remove the tables, at start before it is made anew and when the engine is taken off the host."""

@@ -66,14 +66,20 @@ def _speaking(path: Path) -> Iterator[tuple[Rtnetlink, int]]:
         os.close(descriptor)
 
 
-def build(home: Home, path: Path, wires: Sequence[Wire]) -> None:
+def build(home: Home, path: Path, wires: Sequence[Wire], *, there: bool = False) -> None:
     """Make the namespace, its loopback, and a link for each wire. Nothing is left when it fails.
+
+    Args:
+        home: of this thread.
+        path: where the namespace is bound.
+        wires: the links.
+        there: the namespace has been made.
 
     Raises:
         System: the kernel refused.
     """
     endpoints = [wire.endpoint for wire in wires]
-    with home.fresh(path), _speaking(path) as (inside, descriptor):
+    with home.fresh(path, there=there), _speaking(path) as (inside, descriptor):
         failpoint("start.namespace")
         six = any(one.of_version(6) for one in endpoints)
         if six:

@@ -34,7 +34,7 @@ from agent.engine.state.repository import Containers, Networks
 log = logging.getLogger(__name__)
 
 RESTORE_EVERY = 20
-"""Seconds between looks whether somebody flushed our table: it is back within half a minute."""
+"""Seconds between looks whether somebody flushed our table (it is back within half a minute), and at firewalls."""
 
 
 class NetworkService:
@@ -67,6 +67,8 @@ class NetworkService:
         )
         self._locks = locks or Locks()
         self._watch: asyncio.Task[None] | None = None
+        self.warnings: list[str] = []
+        """What stands in the way of containers' packets, for ``docker info``."""
 
     async def recover(self, running: Sequence[ContainerRecord]) -> None:
         """Make memory, ports, resolvers and rules what the running containers need; remove what dead ones left."""
@@ -224,5 +226,15 @@ class NetworkService:
             try:
                 if await self.ops.workers.run(rules.restore):
                     log.warning("the nftables table %s was gone and has been restored", rules.table)
+                await self.look_for_firewalls()
             except EngineError as error:
                 log.warning("the nftables table %s cannot be checked: %s", rules.table, error)
+
+    async def look_for_firewalls(self) -> None:
+        """Note firewalls of others that cut containers off."""
+        links = [record.bridge for record in self.list() if record.id in self.ops.made and not record.internal]
+        found = await self.ops.workers.run(lambda home: self.ops.rules.foreign(home, list(filter(None, links))))
+        for warning in found:
+            if warning not in self.warnings:
+                log.warning(warning.removeprefix("WARNING: "))
+        self.warnings = found

@@ -1,6 +1,7 @@
 """Which networks there are, and who has which of their addresses."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection, Mapping
 from ipaddress import ip_network
@@ -35,6 +36,7 @@ class Catalogue:
         self._pools, self._pools6 = pools, pools6
         self._plans: dict[str, tuple[Plan, ...]] = {record.id: plans_of(record) for record in networks}
         self._taken: dict[str, set[Address]] = {}
+        self._assigning = threading.Lock()
         self._reserved_names: set[str] = set()
         self._choosing = asyncio.Lock()
         """Held from the choice of a subnet until it is known to the next."""
@@ -177,6 +179,10 @@ class Catalogue:
             Unavailable: the network is full.
             Denied, Invalid: the address asked for cannot be had.
         """
+        with self._assigning:
+            return self._assign(record, config)
+
+    def _assign(self, record: NetworkRecord, config: Json) -> tuple[Assigned, ...]:
         plans = self._plans[record.id]
         taken = self._taken.setdefault(record.id, set())
         asked = config.get("IPAMConfig") or {}
@@ -198,7 +204,8 @@ class Catalogue:
 
     def give_back(self, endpoint: Endpoint) -> None:
         """Addresses of an endpoint that is no more."""
-        self._taken.get(endpoint.network_id, set()).difference_update(one.address for one in endpoint.addresses)
+        with self._assigning:
+            self._taken.get(endpoint.network_id, set()).difference_update(one.address for one in endpoint.addresses)
 
     def _subnets(self) -> list[ipam.Subnet]:
         return [plan.subnet for plans in self._plans.values() for plan in plans]

@@ -1,6 +1,6 @@
 import pytest
 
-from agent.engine.errors import Denied, Invalid, NotFound, System, Unavailable
+from agent.engine.errors import Denied, Invalid, NotFound, System
 from agent.engine.networks.requests import SandboxRequest
 from tests.agent.engine.networks.bench import Bench, enter
 
@@ -118,14 +118,3 @@ async def test_static_addresses(bench: Bench, net: str) -> None:
     await bench.service.create({"Name": "auto"})
     with pytest.raises(Invalid, match="networks with user configured subnets"):
         await bench.start("two", mode="auto", endpoints={"auto": {"IPAMConfig": {"IPv4Address": "172.18.0.9"}}})
-
-
-async def test_a_full_network(bench: Bench) -> None:
-    await bench.service.create({"Name": "small", "IPAM": {"Config": [{"Subnet": "10.66.1.0/29"}]}})
-    for number in range(5):
-        await bench.start(f"c{number}", mode="small")
-    with pytest.raises(Unavailable, match="no available IPv4 addresses on this network's address pools: small"):
-        await bench.start("late", mode="small")
-    await bench.stop("c3")
-    late = await bench.start("late", mode="small")
-    assert late.endpoints["small"]["IPAddress"] == "10.66.1.5"

@@ -1,8 +1,12 @@
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from agent.engine.errors import Conflict, Denied, EngineError, Invalid, NotFound, System
+from agent.engine.errors import Conflict, Denied, EngineError, Invalid, NotFound, System, Unavailable
+from agent.engine.networks.endpoint import Endpoint
 from tests.agent.engine.networks.bench import Bench, Namespace
 
 
@@ -101,3 +105,60 @@ async def test_prune(bench: Bench) -> None:
     await bench.start("one", mode="used")
     assert await bench.service.prune(lambda _: True) == ["free"]
     assert [record.name for record in bench.service.list()] == ["bridge", "host", "none", "used"]
+
+
+async def test_256_networks(bench: Bench) -> None:
+    """The pools hold some thirty; who wants more names subnets. What fails leaves nothing."""
+    made = [await bench.service.ops.catalogue.create({"Name": f"pool{number}"}) for number in range(30)]
+    with pytest.raises(Unavailable, match="could not find an available, non-overlapping address pool among the def"):
+        await bench.service.create({"Name": "late"})
+    for number in range(256 - len(made)):
+        config = {"Subnet": f"10.66.{number}.0/24"}
+        made.append(await bench.service.ops.catalogue.create({"Name": f"own{number}", "IPAM": {"Config": [config]}}))
+    assert len({subnet["Subnet"] for record in made for subnet in record.subnets}) == 256
+    assert len(bench.service.list()) == 256 + 3
+    with pytest.raises(Denied, match="Pool overlaps with other one on this address space"):
+        await bench.service.create({"Name": "x", "IPAM": {"Config": [{"Subnet": "10.66.128.0/20"}]}})
+    one = await bench.start("one", mode="own200")
+    assert one.endpoints["own200"]["IPAddress"] == "10.66.200.2"
+
+
+async def test_a_full_network_leaves_no_partial_container(bench: Bench, namespace: Namespace) -> None:
+    await bench.service.create({"Name": "net", "IPAM": {"Config": [{"Subnet": "10.66.0.0/29"}]}})
+    for number in range(5):
+        await bench.start(f"c{number}", mode="net")
+    before = namespace.sh("ip -o link | wc -l; nft list ruleset | wc -l")
+    with pytest.raises(Unavailable, match="no available IPv4 addresses on this network's address pools: net"):
+        await bench.start("late", mode="net", ports={"80/tcp": [{"HostPort": "8080"}]})
+    assert namespace.sh("ip -o link | wc -l; nft list ruleset | wc -l") == before
+    assert len(list(bench.paths.namespaces.iterdir())) == 5
+    await bench.stop("c2")
+    assert (await bench.start("late", mode="net")).endpoints["net"]["IPAddress"] == "10.66.0.4"
+
+
+async def test_no_address_twice(bench: Bench) -> None:
+    """10,000 taken and given back by 8 threads."""
+    catalogue = bench.service.ops.catalogue
+    record = await catalogue.create({"Name": "net", "IPAM": {"Config": [{"Subnet": "10.66.0.0/24"}]}})
+    held: dict[object, int] = {}
+    twice: list[object] = []
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        for turn in range(1250):
+            assigned = catalogue.assign(record, {})
+            address = assigned[0].address
+            with lock:
+                if address in held:
+                    twice.append(address)
+                held[address] = number
+            if turn % 3:
+                time.sleep(0)
+            with lock:
+                del held[address]
+            catalogue.give_back(Endpoint(record.id, "net", "bridge", {}, addresses=assigned))
+
+    with ThreadPoolExecutor(8) as pool:
+        await asyncio.gather(*(asyncio.get_running_loop().run_in_executor(pool, work, number) for number in range(8)))
+    assert (twice, held) == ([], {})
+    assert str(catalogue.assign(record, {})[0].address) == "10.66.0.2"

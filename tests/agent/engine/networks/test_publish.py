@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import socket
+import struct
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +144,68 @@ async def test_a_udp_client_follows_the_port(bench: Bench, outside: Namespace, s
         asking.settimeout(1)
         asking.send(b"to two")
         assert await asyncio.to_thread(asking.recv, 99) == b"echo to two"
+
+
+def crc32c(data: bytes) -> int:
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+def sctp_init(source: int, port: int) -> bytes:
+    """The first packet of an association, RFC 9260 section 3.3.2."""
+    chunk = struct.pack(">BBHIIHHI", 1, 0, 20, 7, 65536, 1, 1, 1)
+    head = struct.pack(">HHI", source, port, 0)
+    return head + struct.pack("<I", crc32c(head + bytes(4) + chunk)) + chunk
+
+
+async def test_sctp(bench: Bench, outside: Namespace) -> None:
+    """By raw packets, since a kernel need not have SCTP sockets for its packets to be led to a container."""
+    one = await bench.start("one", ports=bound("8080:80/sctp"))
+    assert [binding["HostPort"] for binding in one.ports["80/sctp"] or ()] == ["8080", "8080"]
+    two = await bench.start("two", ports=bound("8080:80"))
+    assert two.ports["80/tcp"]
+    with pytest.raises(System, match=r"Bind for 0\.0\.0\.0:8080 failed: port is already allocated"):
+        await bench.start("three", ports=bound("8080:80/sctp"))
+
+    def raw(where: Path | None) -> socket.socket:
+        assert where is not None
+        with namespaces.entered(where):
+            made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_SCTP)
+            made.settimeout(5)
+            return made
+
+    with (
+        namespaces.in_own_thread(lambda: raw(one.netns_path)) as listening,
+        namespaces.in_own_thread(lambda: raw(outside.path)) as sending,
+    ):
+        sending.sendto(sctp_init(5000, 8080), ("10.99.0.1", 0))
+        packet, sender = await asyncio.to_thread(listening.recvfrom, 2000)
+    assert (sender[0], struct.unpack(">HH", packet[20:24])) == ("10.99.0.2", (5000, 80))
+
+
+async def test_two_starts_at_once(bench: Bench) -> None:
+    found = await asyncio.gather(
+        *(bench.start(f"c{number}", ports=bound("8080:80")) for number in range(6)), return_exceptions=True
+    )
+    refused = [one for one in found if isinstance(one, System)]
+    assert len(refused) == 5
+    assert all("Bind for 0.0.0.0:8080 failed: port is already allocated" in str(one) for one in refused)
+    assert len(list(bench.paths.namespaces.iterdir())) == 1
+    assert len(bench.service.ops.live) == 1
+
+
+async def test_a_range_for_many_at_once(bench: Bench) -> None:
+    found = await asyncio.gather(
+        *(bench.start(f"c{number}", ports=bound("8080-8083:80")) for number in range(6)), return_exceptions=True
+    )
+    given = [one.ports["80/tcp"] for one in found if isinstance(one, Sandbox)]
+    numbers = sorted(int(bindings[0]["HostPort"]) for bindings in given if bindings)
+    assert numbers == [8080, 8081, 8082, 8083]
+    assert sum(isinstance(one, System) for one in found) == 2
 
 
 async def test_random_numbers(bench: Bench) -> None:

@@ -278,6 +278,7 @@ class Engine:
             apparmor=apparmor.present(),
             selinux=bool(labels.contexts()),
             userns=self.ids is not None,
+            filesystem=mounts.filesystem_of(self.paths.root),
         )
 
     async def recover(self) -> None:

@@ -220,6 +220,8 @@ class SystemViews:
     async def info(self, version: tuple[int, int]) -> Json:
         """``GET /info``."""
         states = [record.state.status for record in self._s.containers if not record.managed]
+        # asked where the bridges are, which may be another namespace than the engine's own
+        forwarding = await self._s.networks.ops.workers.run(lambda _: machine.forwards())
         running = sum(state in {Status.RUNNING, Status.RESTARTING} for state in states)
         paused = states.count(Status.PAUSED)
         counts = system.Counts(
@@ -231,9 +233,10 @@ class SystemViews:
             tasks=len(asyncio.all_tasks()),
             listeners=len(self._s.events.subscribers),
             now=rfc3339nano(time.time_ns()),
-            forwarding=machine.forwards(),
+            forwarding=forwarding,
             debug=False,
             volume_drivers=self._s.volumes.drivers.names,
+            warnings=self._s.networks.warnings,
         )
         return system.info(self._facts, counts, version)
 
@@ -249,6 +252,7 @@ class SystemViews:
             if "volume" in kinds
             else [],
             kinds=kinds,
+            asked=version,
         )
 
     async def _volume(self, name: str, version: tuple[int, int]) -> Json:

@@ -82,8 +82,7 @@ def health(found: Health) -> Json:
                 "Output": one.output,
             }
             for one in found.log
-        ]
-        or None,
+        ],
     }
 
 

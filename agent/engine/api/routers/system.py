@@ -9,6 +9,7 @@ from aiohttp import web
 
 from agent.engine.api import params, versions
 from agent.engine.api.answers import line, reply, stream
+from agent.engine.api.schema.system import KINDS_SINCE
 from agent.engine.api.times import nanoseconds
 from agent.engine.errors import Invalid, System, Unavailable
 from agent.engine.events import EventBus, Lagging
@@ -19,6 +20,7 @@ EVENT_FILTERS = frozenset(
         "service", "type", "volume",
     }
 )  # fmt: skip
+KINDS = {"container", "image", "volume", "build-cache"}
 PING = {
     # The CLI builds by the classic API where it reads 1.
     "Builder-Version": "1",
@@ -71,8 +73,9 @@ class _Handlers:
         return reply(await self._backend.info(request["version"]))
 
     async def disk_usage(self, request: web.Request) -> web.StreamResponse:
-        kinds = set(request.query.getall("type", [])) or {"container", "image", "volume", "build-cache"}
-        unknown = kinds - {"container", "image", "volume", "build-cache"}
+        asked = set(request.query.getall("type", [])) if request["version"] >= KINDS_SINCE else set()
+        kinds = asked or KINDS
+        unknown = kinds - KINDS
         if unknown:
             raise Invalid(f"unknown object type: {sorted(unknown)[0]}")
         return reply(await self._backend.disk_usage(kinds, request["version"]))

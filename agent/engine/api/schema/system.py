@@ -3,6 +3,7 @@
 Docker Engine API: SystemVersion, SystemInfo, SystemDataUsage.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 from agent.engine.api import versions
 
 Json = dict[str, Any]
+
+# Security options had a name and nothing more.
+LAST_WITH_BARE_NAMES: versions.Version = (1, 24)
+# From here on a request may say what it wants to know, and gets null for the rest.
+KINDS_SINCE: versions.Version = (1, 42)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Facts:
     apparmor: bool = False
     selinux: bool = False
     userns: bool = False
+    filesystem: str = ""
+    """Of the data root, by the kernel's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class Counts:
     forwarding: bool
     debug: bool
     volume_drivers: Sequence[str] = ("local",)
+    warnings: Sequence[str] = ()
+    """Of the host's networks."""
 
 
 def version(facts: Facts) -> Json:
@@ -110,10 +120,16 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "ContainersStopped": counts.stopped,
         "Images": counts.images,
         "Driver": "overlay2",
-        "DriverStatus": [["Supports d_type", "true"], ["Native Overlay Diff", "true"]],
+        "DriverStatus": [
+            ["Backing Filesystem", "extfs" if facts.filesystem.startswith("ext") else facts.filesystem],
+            ["Supports d_type", "true"],
+            ["Using metacopy", "false"],
+            ["Native Overlay Diff", "true"],
+            ["userxattr", "false"],
+        ],
         "Plugins": {
             "Volume": list(counts.volume_drivers),
-            "Network": ["bridge", "host", "null"],
+            "Network": ["bridge", "host", "ipvlan", "macvlan", "null"],
             "Authorization": None,
             "Log": ["journald", "json-file", "local", "syslog"],
         },
@@ -171,10 +187,13 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "RuncCommit": {"ID": facts.runtime_version, "Expected": facts.runtime_version},
         "InitCommit": {"ID": facts.init_version, "Expected": facts.init_version},
         "SecurityOptions": _security(facts),
-        "Warnings": list(facts.warnings) or None,
+        "Warnings": [*facts.warnings, *counts.warnings] or None,
     }
     if asked <= (1, 41):
         found |= {"KernelMemory": False, "KernelMemoryTCP": False}
+    if asked <= LAST_WITH_BARE_NAMES:
+        found["ExecutionDriver"] = "<not supported>"
+        found["SecurityOptions"] = [re.split("[=,]", option)[1] for option in found["SecurityOptions"]]
     return found
 
 
@@ -213,15 +232,15 @@ def disk_usage(
     containers: Sequence[Mapping[str, Any]],
     volumes: Sequence[Mapping[str, Any]],
     kinds: set[str],
+    asked: versions.Version,
 ) -> Json:
-    """``GET /system/df``; kinds that are not asked for are left out."""
-    found: Json = {}
-    if "image" in kinds:
-        found |= {"LayersSize": layers, "Images": list(images)}
-    if "container" in kinds:
-        found["Containers"] = list(containers)
-    if "volume" in kinds:
-        found["Volumes"] = list(volumes)
-    if "build-cache" in kinds:
-        found |= {"BuildCache": None, "BuilderSize": 0}
-    return found
+    """``GET /system/df``; kinds that were not asked for are null."""
+    recent = asked >= KINDS_SINCE
+    found: Json = {
+        "LayersSize": layers if "image" in kinds else 0,
+        "Images": list(images) if "image" in kinds else None,
+        "Containers": list(containers) if "container" in kinds else None,
+        "Volumes": list(volumes) if "volume" in kinds else None,
+        "BuildCache": [] if recent and "build-cache" in kinds else None,
+    }
+    return found if recent else found | {"BuilderSize": 0}

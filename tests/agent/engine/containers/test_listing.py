@@ -136,6 +136,6 @@ def test_trap_7_a_row_and_an_inspection() -> None:
     stopped = inspect.summary(CAST[1], networks={}, image="busy")
     assert (stopped["Ports"], stopped["Mounts"], stopped["NetworkSettings"]) == ([], [], {"Networks": {}})
     full = inspect.describe(CAST[3], network_settings={"Ports": {}}, exec_ids=[], graph=None, files={})
-    assert (full["ExecIDs"], full["State"]["Health"]["Log"], full["Mounts"]) == (None, None, [])
+    assert (full["ExecIDs"], full["State"]["Health"]["Log"], full["Mounts"]) == (None, [], [])
     assert (full["State"]["Paused"], full["State"]["Running"]) == (True, True)
     assert "Health" not in inspect.state(CAST[0].state)

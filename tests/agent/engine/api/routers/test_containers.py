@@ -52,7 +52,7 @@ class Views:
     """Has one container."""
 
     async def inspect(self, ref: str, *, size: bool) -> dict[str, Any]:
-        return {"Id": ref, "HostConfig": {"KernelMemory": 0}}
+        return {"Id": ref, "Name": "/a", "HostConfig": {"KernelMemory": 0}, "NetworkSettings": {"Networks": {}}}
 
     async def list(self, filters: Any, *, everything: bool, limit: int, size: bool) -> Any:
         return [{"filters": filters, "all": everything, "limit": limit}]

@@ -156,5 +156,7 @@ async def test_disk_usage_of_some_kinds_and_login(bench: Any) -> None:
     _, session = bench
     async with session.get("/system/df?type=image&type=volume") as answer:
         assert await answer.json() == {"kinds": ["image", "volume"]}
+    async with session.get("/v1.41/system/df?type=image") as answer:
+        assert len((await answer.json())["kinds"]) == 4, "the older API had no types"
     async with session.post("/auth", json={"username": "u"}) as answer:
         assert (await answer.json())["Status"] == "Login Succeeded for u"

@@ -19,7 +19,6 @@ from agent.engine.images.manifests import Manifest
 from agent.engine.images.ops import Ops
 from agent.engine.images.progress import Meter, Progress, short
 from agent.engine.images.reference import Reference
-from agent.engine.images.untar.tape import BadArchive, Member
 from agent.engine.storage.compression import CorruptStream, inflated, recognise
 from agent.engine.storage.content import DOCUMENT_LIMIT, Ingest
 from agent.engine.storage.faults import kernel_errors
@@ -29,6 +28,16 @@ from agent.engine.storage.leases import Lease
 _ENTRIES_MAX = 100_000
 _LINKS_MAX = 8
 _PIECE = 1 << 20
+_HEADER_MAX = 1 << 20
+_META = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
 _NAME_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -72,6 +81,27 @@ def _inflate(source: Ingest, target: Ingest, limit: int) -> None:
             raise Invalid(str(error)) from error
 
 
+class _Member(tarfile.TarInfo):
+    """A header that is refused before its payload is read into memory."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+        """The next header. TarFile takes a damaged one for the end of the archive; here it is an error."""
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError, tarfile.SubsequentHeaderError) as error:  # type: ignore[attr-defined]
+            raise Invalid("invalid archive: archive/tar: invalid tar header") from error
+        except (RecursionError, ValueError, UnicodeError, OverflowError) as error:
+            raise Invalid(f"invalid archive: archive/tar: invalid tar header: {error}") from None
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.size < 0:
+            raise Invalid("invalid archive: archive/tar: invalid tar header: negative size")
+        if self.type in _META and self.size > _HEADER_MAX:
+            raise Invalid(f"invalid archive: a header of {self.size} bytes: more than {_HEADER_MAX}")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
 class _Archive:
     """Members by name. Blocking while it is made."""
 
@@ -79,12 +109,12 @@ class _Archive:
         self._file = file
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
-            with tarfile.open(fileobj=file, mode="r:", tarinfo=Member, errors="surrogateescape") as archive:
+            with tarfile.open(fileobj=file, mode="r:", tarinfo=_Member, errors="surrogateescape") as archive:
                 for member in archive:
                     if len(self._members) >= _ENTRIES_MAX:
                         raise Invalid(f"the archive has more than {_ENTRIES_MAX} entries")
                     self._members[posixpath.normpath(member.name)] = member
-        except (tarfile.TarError, BadArchive, EOFError) as error:
+        except (tarfile.TarError, EOFError) as error:
             raise Invalid(f"invalid archive: {error}") from error
 
     def find(self, name: str) -> tarfile.TarInfo:

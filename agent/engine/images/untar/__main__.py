@@ -14,7 +14,8 @@ import traceback
 from typing import Any
 
 from agent.engine.images.untar.entries import Tree
-from agent.engine.images.untar.tape import BadArchive, Tape, TooLarge, members
+from agent.engine.images.untar.headers import FILES, Headers
+from agent.engine.images.untar.tape import BadArchive, Tape, TooLarge
 from agent.engine.kernel import syscalls
 from agent.engine.storage.compression import CorruptStream, inflated
 
@@ -22,7 +23,7 @@ _MEMORY = 1 << 30
 _CHECK_EVERY = 64 << 20
 
 
-def main() -> int:
+def main() -> None:
     """Read options, unpack, print one line of JSON."""
     options: dict[str, Any] = json.loads(sys.argv[1])
     syscalls.set_parent_death_signal(signal.SIGKILL)
@@ -33,7 +34,9 @@ def main() -> int:
     else:
         found = answer(options, 0)
     sys.stdout.write(json.dumps(found) + "\n")
-    return 0
+    sys.stdout.flush()
+    # At once: the thread that inflates may be in the middle of an archive that was refused.
+    os._exit(0)
 
 
 def answer(options: dict[str, Any], source: int) -> dict[str, Any]:
@@ -80,19 +83,19 @@ def _unpack(options: dict[str, Any], descriptor: int) -> dict[str, Any]:
     )
     entries = size = unchecked = 0
     _check_floor(root, options["floor"])
-    for archive, member in members(tape, options["header"]):
+    for entry in Headers(tape, options["header"]):
         entries += 1
         if entries > options["entries"]:
             raise TooLarge(f"the layer has more than {options['entries']} entries")
-        if member.isreg():
-            size += member.size
-            unchecked += member.size
+        if entry.kind in FILES:
+            size += entry.size
+            unchecked += entry.size
             if size > options["bytes"]:
                 raise TooLarge(f"the layer is larger than {options['bytes']} bytes unpacked")
             if unchecked > _CHECK_EVERY:
                 unchecked = 0
                 _check_floor(root, options["floor"])
-        tree.add(archive, member)
+        tree.add(tape, entry)
     tree.finish()
     return {"digest": tape.digest(), "size": size, "entries": entries}
 
@@ -136,4 +139,4 @@ def _brief(error: OSError) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

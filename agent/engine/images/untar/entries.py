@@ -1,29 +1,29 @@
 """One entry of an archive becomes one file, beneath the root and nowhere else.
 
 The parent is opened by openat2 with the folder as root, so that no link leads out of it, and everything is then done by
-descriptor: create, chown, chmod, xattrs. Times of folders come last, for writing into them changes them.
+descriptor: create, chown, chmod, xattrs. Times of folders come last, for writing into them changes them. Open parents
+are kept for a while, until something is replaced; what a new file has of itself (owner, mode) is not set again.
 """
 
 import errno
 import os
 import shutil
 import stat
-import tarfile
 from collections.abc import Callable
 from contextlib import suppress
-from decimal import Decimal, InvalidOperation
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from agent.engine.images.untar import names, xattrs
-from agent.engine.images.untar.tape import BadArchive
+from agent.engine.images.untar.headers import BLOCK_DEVICE, CHAR, FIFO, FILES, FOLDER, HARDLINK, Entry
+from agent.engine.images.untar.tape import BadArchive, Tape
 from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
 
 _IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PIECE = 1 << 18
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xFFFFF
-_MTIME_MAX = 1 << 33
+_SPECIAL_BITS = 0o7000
+_KEPT_OPEN = 64
 OPAQUE_XATTR = "trusted.overlay.opaque"
 T = TypeVar("T")
 
@@ -43,44 +43,43 @@ class Tree:
             owner: uid and gid of everything, in place of the archive's.
         """
         self._root, self._whiteouts, self._keep, self._owner = root, whiteouts, keep_folders, owner
-        self._name, self._current = name, ""
-        self._cached: tuple[list[bytes], int] | None = None
+        self._name, self._steps = name, list[bytes]()
+        self._open: dict[bytes, tuple[int, bool]] = {}
+        self._acls = not whiteouts
         self._times: list[tuple[bytes, int]] = []
 
-    def add(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def add(self, tape: Tape, entry: Entry) -> None:
         """Make one entry, replacing what is in its place.
 
         Raises:
             BadArchive: the entry is refused.
             OSError: the kernel refused.
         """
-        steps = names.parts(member.name, self._name)
-        self._current = f"{self._name.rstrip('/')}/{os.fsdecode(b'/'.join(steps))}"
+        steps = self._steps = names.parts(entry.name, self._name)
         if not steps:
-            self._finish_folder(os.dup(self._root), member, b".")
+            self._finish_folder(os.dup(self._root), entry, b".")
             return
-        if self._whiteouts:
+        if self._whiteouts and b".wh." in entry.name:
             if names.is_aufs(steps):
                 return
             target = names.whiteout(steps)
             if target is not None:
-                self._hide(steps[:-1], target)
+                self._hide(b"/".join(steps[:-1]), target)
                 return
-        parent = self._parent(steps[:-1])
+        parent, plain = self._parent(b"/".join(steps[:-1]))
         base = steps[-1]
-        if member.isdir():
-            self._finish_folder(self._folder(parent, base), member, b"/".join(steps))
-        elif member.type in tarfile.REGULAR_TYPES:
-            self._file(archive, member, parent, base)
-        elif member.islnk():
-            self._link(member, parent, base)
-        elif member.issym():
-            self._fresh(parent, base, lambda: os.symlink(_target(member), base, dir_fd=parent))
-            self._dress(member, parent, base)
-        elif member.ischr() or member.isblk() or member.isfifo():
-            self._node(member, parent, base)
+        if entry.kind in FILES:
+            self._file(tape, entry, parent, base, plain=plain)
+        elif entry.kind == FOLDER:
+            self._directory(entry, parent, base, plain=plain)
+        elif entry.kind == HARDLINK:
+            self._link(entry, parent, base)
+        elif entry.kind in {CHAR, BLOCK_DEVICE, FIFO}:
+            self._node(entry, parent, base)
         else:
-            raise BadArchive(f"unhandled tar header type {member.type!r}")
+            target = _target(entry)
+            self._fresh(parent, base, lambda: os.symlink(target, base, dir_fd=parent))
+            self._dress(entry, parent, base, plain=plain)
 
     def finish(self) -> None:
         """Set the folders' times."""
@@ -93,18 +92,22 @@ class Tree:
                 finally:
                     os.close(fd)
 
-    def _parent(self, steps: list[bytes]) -> int:
-        if self._cached and self._cached[0] == steps:
-            return self._cached[1]
-        self._forget()
+    def _parent(self, path: bytes) -> tuple[int, bool]:
+        """The folder, open; and whether what is made in it belongs to root and has the mode that was asked for."""
+        if (known := self._open.get(path)) is not None:
+            return known
         try:
-            fd = openat2(self._root, b"/".join(steps) or b".", _FOLDER, resolve=_IN_ROOT)
+            fd = openat2(self._root, path or b".", _FOLDER, resolve=_IN_ROOT)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
                 raise
-            fd = self._implied(steps)
-        self._cached = (steps, fd)
-        return fd
+            fd = self._implied(path.split(b"/"))
+        if len(self._open) >= _KEPT_OPEN:
+            os.close(self._open.pop(next(iter(self._open)))[0])
+        info = os.fstat(fd)
+        found = fd, not (self._acls or info.st_gid or info.st_mode & stat.S_ISGID)
+        self._open[path] = found
+        return found
 
     def _implied(self, steps: list[bytes]) -> int:
         """Make the folders that the archive takes for granted."""
@@ -144,6 +147,16 @@ class Tree:
             os.setxattr(fd, OPAQUE_XATTR, b"y")
         return fd
 
+    def _directory(self, entry: Entry, parent: int, base: bytes, *, plain: bool) -> None:
+        path = b"/".join(self._steps)
+        if plain and not entry.mode & ~0o777 and not entry.xattrs and self._belongs(entry) == (0, 0):
+            with suppress(FileExistsError):
+                os.mkdir(base, entry.mode, dir_fd=parent)
+                self._times.append((path, entry.mtime))
+                return
+        self._forget(but=parent)
+        self._finish_folder(self._folder(parent, base), entry, path)
+
     def _folder(self, parent: int, base: bytes) -> int:
         try:
             return self._made(parent, base)
@@ -158,33 +171,47 @@ class Tree:
             return self._made(parent, base)
         return os.open(base, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
 
-    def _finish_folder(self, fd: int, member: tarfile.TarInfo, path: bytes) -> None:
+    def _finish_folder(self, fd: int, entry: Entry, path: bytes) -> None:
         try:
-            self._own(fd, member)
-            os.fchmod(fd, member.mode & 0o7777)
-            xattrs.apply(fd, member)
+            os.fchown(fd, *self._belongs(entry))
+            os.fchmod(fd, entry.mode & 0o7777)
+            if entry.xattrs:
+                xattrs.apply(fd, entry)
+                self._acls = True
         finally:
             os.close(fd)
-        self._times.append((path, _mtime(member)))
+        self._times.append((path, entry.mtime))
 
-    def _file(self, archive: tarfile.TarFile, member: tarfile.TarInfo, parent: int, base: bytes) -> None:
-        fd = self._fresh(parent, base, lambda: os.open(base, _NEW, 0o600, dir_fd=parent))
-        with open(fd, "wb", buffering=0) as out:  # noqa: PTH123
-            source = archive.extractfile(member)
-            assert source is not None
-            _copy(source, out, member)
-            self._own(fd, member)
-            os.fchmod(fd, member.mode & 0o7777)
-            xattrs.apply(fd, member)
-            mtime = _mtime(member)
-            os.utime(fd, ns=(mtime, mtime))
-
-    def _link(self, member: tarfile.TarInfo, parent: int, base: bytes) -> None:
-        target = names.parts(member.linkname, self._name)
-        if not target:
-            raise BadArchive(f"invalid hardlink {member.name[:200]!r} -> {member.linkname[:200]!r}")
+    def _file(self, tape: Tape, entry: Entry, parent: int, base: bytes, *, plain: bool) -> None:
+        mode = entry.mode & 0o7777
+        owner = self._belongs(entry)
+        fd = self._fresh(parent, base, lambda: os.open(base, _NEW, mode & 0o777 if plain else 0o600, dir_fd=parent))
         try:
-            folder = openat2(self._root, b"/".join(target[:-1]) or b".", _FOLDER, resolve=_IN_ROOT)
+            if entry.sparse is None:
+                _copy(tape, fd, entry.stored)
+            else:
+                for offset, length in entry.sparse:
+                    os.lseek(fd, offset, os.SEEK_SET)
+                    _copy(tape, fd, length)
+                os.ftruncate(fd, entry.size)
+            if not plain or owner != (0, 0):
+                os.fchown(fd, *owner)
+            if not plain or mode & _SPECIAL_BITS:
+                os.fchmod(fd, mode)
+            if entry.xattrs:
+                xattrs.apply(fd, entry)
+            os.utime(fd, ns=(entry.mtime, entry.mtime))
+        finally:
+            os.close(fd)
+
+    def _link(self, entry: Entry, parent: int, base: bytes) -> None:
+        target = names.parts(entry.link, self._name)
+        if not target:
+            raise BadArchive(f"invalid hardlink {entry.name[:200]!r} -> {entry.link[:200]!r}")
+        path = b"/".join(target[:-1])
+        try:
+            known = self._open.get(path)
+            folder = os.dup(known[0]) if known else openat2(self._root, path or b".", _FOLDER, resolve=_IN_ROOT)
             try:
                 if self._whiteouts and _is_whiteout(os.lstat(target[-1], dir_fd=folder)):
                     raise FileNotFoundError(errno.ENOENT, "removed by this layer")
@@ -198,33 +225,37 @@ class Tree:
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.EPERM, errno.ELOOP, errno.EXDEV}:
                 raise
-            raise BadArchive(f"invalid hardlink {member.name[:200]!r} -> {member.linkname[:200]!r}: {error}") from None
+            raise BadArchive(f"invalid hardlink {entry.name[:200]!r} -> {entry.link[:200]!r}: {error}") from None
 
-    def _node(self, member: tarfile.TarInfo, parent: int, base: bytes) -> None:
+    def _node(self, entry: Entry, parent: int, base: bytes) -> None:
         device = 0
         kind = stat.S_IFIFO
-        if not member.isfifo():
-            kind = stat.S_IFCHR if member.ischr() else stat.S_IFBLK
-            if not (0 <= member.devmajor <= _MAJOR_MAX and 0 <= member.devminor <= _MINOR_MAX):
-                raise BadArchive(f"device number {member.devmajor}:{member.devminor} is out of range")
-            device = os.makedev(member.devmajor, member.devminor)
-        self._fresh(parent, base, lambda: os.mknod(base, kind | (member.mode & 0o7777), device, dir_fd=parent))
-        self._dress(member, parent, base)
+        if entry.kind != FIFO:
+            kind = stat.S_IFCHR if entry.kind == CHAR else stat.S_IFBLK
+            major, minor = entry.device
+            if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
+                raise BadArchive(f"device number {major}:{minor} is out of range")
+            device = os.makedev(major, minor)
+        self._fresh(parent, base, lambda: os.mknod(base, kind | (entry.mode & 0o7777), device, dir_fd=parent))
+        self._dress(entry, parent, base, plain=False)
 
-    def _dress(self, member: tarfile.TarInfo, parent: int, base: bytes) -> None:
+    def _dress(self, entry: Entry, parent: int, base: bytes, *, plain: bool) -> None:
         """Owner, xattrs and times of what cannot be opened; never through a link."""
-        uid, gid = self._owner or (member.uid, member.gid)
-        os.chown(base, uid, gid, dir_fd=parent, follow_symlinks=False)
-        os.fchdir(parent)
-        xattrs.apply(base, member)
-        mtime = _mtime(member)
-        os.utime(base, ns=(mtime, mtime), dir_fd=parent, follow_symlinks=False)
+        owner = self._belongs(entry)
+        if not plain or owner != (0, 0):
+            os.chown(base, *owner, dir_fd=parent, follow_symlinks=False)
+        if entry.xattrs:
+            os.fchdir(parent)
+            xattrs.apply(base, entry)
+        os.utime(base, ns=(entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
 
-    def _own(self, fd: int, member: tarfile.TarInfo) -> None:
-        uid, gid = self._owner or (member.uid, member.gid)
+    def _belongs(self, entry: Entry) -> tuple[int, int]:
+        if self._owner is not None:
+            return self._owner
+        uid, gid = entry.uid, entry.gid
         if not (0 <= uid < 1 << 32 and 0 <= gid < 1 << 32):
-            raise BadArchive(f"owner {uid}:{gid} of {member.name[:200]!r} is out of range")
-        os.fchown(fd, uid, gid)
+            raise BadArchive(f"owner {uid}:{gid} of {entry.name[:200]!r} is out of range")
+        return uid, gid
 
     def _fresh(self, parent: int, base: bytes, make: Callable[[], T]) -> T:
         """Make an entry; what is in its place goes first."""
@@ -232,6 +263,7 @@ class Tree:
             return make()
         except FileExistsError:
             self._clear(parent, base)
+            self._forget(but=parent)
         return make()
 
     def _clear(self, parent: int, base: bytes) -> None:
@@ -242,9 +274,9 @@ class Tree:
         else:
             os.unlink(base, dir_fd=parent)
 
-    def _hide(self, steps: list[bytes], target: bytes) -> None:
+    def _hide(self, path: bytes, target: bytes) -> None:
         """A whiteout: of the whole folder, or of one name. Entries of the same layer stay."""
-        parent = self._parent(steps)
+        parent, _ = self._parent(path)
         if not target:
             os.setxattr(parent, OPAQUE_XATTR, b"y")
             return
@@ -258,48 +290,33 @@ class Tree:
                 finally:
                     os.close(fd)
 
-    def _forget(self) -> None:
-        if self._cached:
-            os.close(self._cached[1])
-            self._cached = None
+    def _forget(self, but: int = -1) -> None:
+        """Close the open parents: a path of theirs may lead elsewhere from now on."""
+        for path, (fd, _) in list(self._open.items()):
+            if fd != but:
+                os.close(fd)
+                del self._open[path]
+
+    @property
+    def _current(self) -> str:
+        return f"{self._name.rstrip('/')}/{os.fsdecode(b'/'.join(self._steps))}"
 
 
-def _copy(source: IO[bytes], out: IO[bytes], member: tarfile.TarInfo) -> None:
-    sparse = member.issparse()
-    left = member.size
-    while left:
-        try:
-            piece = source.read(min(left, _PIECE))
-        except tarfile.ReadError:
-            piece = b""
-        if not piece:
-            raise BadArchive("unexpected EOF")
-        left -= len(piece)
-        if sparse and not piece.strip(b"\0"):
-            out.seek(len(piece), os.SEEK_CUR)
-        else:
-            view = memoryview(piece)
-            while view:
-                view = view[out.write(view) :]
-    if sparse:
-        out.truncate(member.size)
+def _copy(tape: Tape, fd: int, size: int) -> None:
+    end = tape.position + size
+    for part in tape.parts(size):
+        written = os.write(fd, part)
+        while written < len(part):
+            written += os.write(fd, part[written:])
+    if tape.position < end:
+        raise BadArchive("unexpected EOF")
 
 
-def _target(member: tarfile.TarInfo) -> bytes:
-    target = member.linkname.encode("utf-8", "surrogateescape")
-    if not target or b"\0" in target:
-        raise BadArchive(f"invalid symlink {member.name[:200]!r} -> {member.linkname[:200]!r}")
-    return target
+def _target(entry: Entry) -> bytes:
+    if not entry.link or b"\0" in entry.link:
+        raise BadArchive(f"invalid symlink {entry.name[:200]!r} -> {entry.link[:200]!r}")
+    return entry.link
 
 
 def _is_whiteout(info: os.stat_result) -> bool:
     return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
-
-
-def _mtime(member: tarfile.TarInfo) -> int:
-    exact = member.pax_headers.get("mtime")
-    try:
-        seconds = Decimal(exact) if exact else Decimal(int(member.mtime))
-        return int(seconds * 1_000_000_000) if abs(seconds) < _MTIME_MAX else 0
-    except (InvalidOperation, ValueError, OverflowError):
-        return 0

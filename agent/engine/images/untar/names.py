@@ -1,5 +1,7 @@
 """Names in an archive, taken apart. Pure."""
 
+import os
+
 from agent.engine.images.untar.tape import BadArchive
 
 WHITEOUT = b".wh."
@@ -8,7 +10,7 @@ OPAQUE = b".wh..wh..opq"
 AUFS = frozenset({b".wh..wh.aufs", b".wh..wh.plnk", b".wh..wh.orph"})
 
 
-def parts(name: str, folder: str = "/") -> list[bytes]:
+def parts(name: bytes, folder: str = "/") -> list[bytes]:
     """The steps from the root to the name; none for the root itself. Invalid UTF-8 is kept as bytes.
 
     Args:
@@ -18,14 +20,13 @@ def parts(name: str, folder: str = "/") -> list[bytes]:
     Raises:
         BadArchive: empty, with a NUL, or leading out of the root.
     """
-    raw = name.encode("utf-8", "surrogateescape")
-    if not raw or b"\0" in raw:
+    if not name or b"\0" in name:
         raise BadArchive(f"invalid name in archive: {name[:200]!r}")
     steps: list[bytes] = []
-    for step in raw.split(b"/"):
+    for step in name.split(b"/"):
         if step == b"..":
             if not steps:
-                raise BadArchive(f'invalid name in archive: "{name[:200]}" is outside of "{folder}"')
+                raise BadArchive(f'invalid name in archive: "{os.fsdecode(name[:200])}" is outside of "{folder}"')
             steps.pop()
         elif step not in {b"", b"."}:
             steps.append(step)

@@ -7,38 +7,31 @@ left out. File capabilities, ACLs and ``user.*`` are kept.
 
 import errno
 import os
-import tarfile
 
+from agent.engine.images.untar.headers import Entry
 from agent.engine.images.untar.tape import BadArchive
 
-_PREFIX = "SCHILY.xattr."
 _VALUE_MAX = 1 << 16  # the kernel's XATTR_SIZE_MAX
 _KEPT = ("user.", "security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _NOT_HERE = frozenset({errno.ENOTSUP, errno.EPERM, errno.EINVAL})
 
 
-def apply(where: int | bytes, member: tarfile.TarInfo) -> None:
-    """Set a member's attributes on an open file, or on a name in the working directory without following a link.
+def apply(where: int | bytes, entry: Entry) -> None:
+    """Set an entry's attributes on an open file, or on a name in the working directory without following a link.
 
     Raises:
         BadArchive: an attribute that no layer may set, or one that is too large.
     """
-    if not member.pax_headers:
-        return
-    for header, text in member.pax_headers.items():
-        if not header.startswith(_PREFIX):
-            continue
-        key = header.removeprefix(_PREFIX)
-        value = text.encode("utf-8", "surrogateescape")
+    for key, value in entry.xattrs.items():
         if key.startswith(("trusted.", "user.overlay.")):
-            raise BadArchive(f"extended attribute {key!r} of {member.name[:200]!r} is not allowed in an archive")
+            raise BadArchive(f"extended attribute {key!r} of {entry.name[:200]!r} is not allowed in an archive")
         if len(value) > _VALUE_MAX:
-            raise BadArchive(f"extended attribute {key!r} of {member.name[:200]!r} has {len(value)} bytes: too large")
+            raise BadArchive(f"extended attribute {key!r} of {entry.name[:200]!r} has {len(value)} bytes: too large")
         if key.startswith(_KEPT):
-            _set(where, key, value, member)
+            _set(where, key, value, entry)
 
 
-def _set(where: int | bytes, key: str, value: bytes, member: tarfile.TarInfo) -> None:
+def _set(where: int | bytes, key: str, value: bytes, entry: Entry) -> None:
     try:
         if isinstance(where, int):
             os.setxattr(where, key, value)
@@ -46,7 +39,7 @@ def _set(where: int | bytes, key: str, value: bytes, member: tarfile.TarInfo) ->
             os.setxattr(where, key, value, follow_symlinks=False)
     except OSError as error:
         if error.errno in {errno.E2BIG, errno.ERANGE}:
-            raise BadArchive(f"extended attribute {key!r} of {member.name[:200]!r} is too large") from None
+            raise BadArchive(f"extended attribute {key!r} of {entry.name[:200]!r} is too large") from None
         # No ACLs on this file system, user.* on a link: as dockerd, carry on without. Capabilities must not be lost.
         if error.errno not in _NOT_HERE or key == "security.capability":
             raise

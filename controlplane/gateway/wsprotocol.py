@@ -31,7 +31,8 @@ class CountingProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what is on its way short."""
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=0)
+        # as little as goes: with a limit of 0 a TLS transport would never go on
+        self.transport.set_write_buffer_limits(high=1, low=0)
         own = transport.get_extra_info("socket")
         if own is not None and own.family in {socket.AF_INET, socket.AF_INET6}:
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

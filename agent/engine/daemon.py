@@ -46,7 +46,7 @@ from agent.engine.containers.ops import Ops
 from agent.engine.containers.seccomp import FilterCache
 from agent.engine.containers.service import ContainerService
 from agent.engine.errors import EngineError, Invalid, System
-from agent.engine.events import EventBus
+from agent.engine.events import EventBus, EventFile
 from agent.engine.images.service import ImageService, open_stores
 from agent.engine.images.unpack import Limits
 from agent.engine.kernel import (
@@ -104,11 +104,13 @@ class Engine:
         check_root(self.paths.root)
         self.database = Database(self.paths.database)
         self.records = Containers(self.database)
-        self.events, self.locks, self.exits = EventBus(), Locks(), Exits()
+        self.events = EventBus(kept=EventFile(self.paths.events))
+        self.locks, self.exits = Locks(), Exits()
         self.hierarchy = cgroups.detect()
         self.runtime = self._runtimes()
         self.ids = idmaps.of(config.userns_remap) if config.userns_remap else None
         content, layers, self.snapshots = open_stores(self.paths.root, self.database)
+        self.snapshots.roots = self.paths.roots
         if self.ids is not None:
             self._map(self.ids)
         self.registries = Registries(config.insecure_registries, (self.paths.root / "certs.d",))
@@ -186,7 +188,6 @@ class Engine:
     def _map(self, ids: IdMap) -> None:
         """Show the data root with the ids of user namespaces, to those who are root there and to no other user."""
         root, mapped, users = self.paths.root, self.paths.mapped, self.paths.user_namespace("engine")
-        check_access(root, *ids.root)
         mounts.unmount(mapped, lazy=True)
         namespaces.remove_network(users)
         userns.make(ids, users)
@@ -197,8 +198,10 @@ class Engine:
             raise System(f"user namespaces need idmapped mounts (Linux 5.19, ext4, xfs or btrfs): {error}") from error
         finally:
             namespaces.remove_network(users)
-        os.chown(root, 0, ids.root[1])
-        root.chmod(0o710)
+        # A container's root has to reach its own; nobody else on the host may.
+        for directory in (self.paths.run, self.paths.roots):
+            os.chown(directory, 0, ids.root[1])
+            directory.chmod(0o710)
         self.snapshots.map(mapped / "layers", ids.root)
 
     def _runtimes(self) -> Runtimes:
@@ -336,22 +339,6 @@ def check_root(root: Path) -> None:
     """
     if mounts.filesystem_of(root) == "overlay":
         raise Invalid(f"{root} lies on overlayfs, which cannot hold layers: choose a root on ext4, xfs or tmpfs")
-
-
-def check_access(root: Path, uid: int, gid: int) -> None:
-    """Refuse a root that a container's root could not reach.
-
-    Raises:
-        Invalid: a directory above it lets him not pass.
-    """
-    for directory in root.parents:
-        found = directory.stat()
-        group = found.st_gid == gid and found.st_mode & 0o010
-        if not (found.st_mode & 0o001 or group or (found.st_uid == uid and found.st_mode & 0o100)):
-            raise Invalid(
-                f"a subdirectory in your graphroot path ({directory}) restricts access to the remapped root uid/gid;"
-                " please fix by allowing 'o+x' permissions on existing directories"
-            )
 
 
 def this_machine(hierarchy: cgroups.Hierarchy) -> Machine:

@@ -23,7 +23,11 @@ RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it
 ├── runtime/<id>/                   the OCI runtime's own state (crun's exec.fifo)
 ├── containers/<id>/                bundle: config.json, attach, ctl, winsz, oom, pidfile, processes
 ├── execs/<exec id>/                the same for a detached exec, with its own exit/
+├── events                          the last events, for ``since`` after a restart     (events.py)
 ├── netns/<id>                      network namespaces, bound
+├── userns/<id>                     user namespaces, bound while a container begins
+├── mapped/                         the data root as user namespaces see it
+├── roots/<id>                      file systems of containers with a user namespace
 └── shm/<id>                        memory that a container shares (tmpfs)
 """
 
@@ -100,12 +104,33 @@ class Paths:
         return self.run / "netns"
 
     @property
+    def mapped(self) -> Path:
+        """The data root with the ids of user namespaces (``--userns-remap``)."""
+        return self.run / "mapped"
+
+    @property
+    def roots(self) -> Path:
+        return self.run / "roots"
+
+    @property
+    def user_namespaces(self) -> Path:
+        return self.run / "userns"
+
+    def user_namespace(self, container_id: str) -> Path:
+        """Where the user namespace of a container that begins is bound."""
+        return self.user_namespaces / container_id
+
+    @property
     def memories(self) -> Path:
         return self.run / "shm"
 
     def shared_memory(self, container_id: str) -> Path:
         """What a shareable container has as ``/dev/shm``."""
         return self.memories / container_id
+
+    @property
+    def events(self) -> Path:
+        return self.run / "events"
 
     def container(self, container_id: str) -> Path:
         """What outlives a container's run: its log, its exit code, its host files."""
@@ -132,4 +157,5 @@ class Paths:
         return (
             self.root, self.content, self.layers, self.snapshots, self.volumes, self.networks, self.containers,
             self.tmp, self.run, self.runtime, self.bundles, self.execs, self.namespaces, self.memories,
+            self.user_namespaces, self.mapped, self.roots,
         )  # fmt: skip

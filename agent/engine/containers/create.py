@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from agent.engine.containers import config as configs
-from agent.engine.containers import hostconfig, limits, mounts, names, security, sharing
+from agent.engine.containers import hostconfig, limits, mounts, names, security, sharing, sources
 from agent.engine.containers import links as linking
 from agent.engine.containers.logdrivers.options import Default
 from agent.engine.containers.ops import Image, Ops
@@ -32,9 +32,17 @@ _OWN_KEYS = frozenset({"HostConfig", "NetworkingConfig", "Platform", "Name"})
 
 
 def plan(
-    ops: Ops, container_id: str, name: str, body: Mapping[str, Any], image: Image
+    ops: Ops, container_id: str, name: str, body: Mapping[str, Any], image: Image, *, deep: bool = True
 ) -> tuple[ContainerRecord, list[str]]:
     """The record that the request means, and warnings. Makes nothing.
+
+    Args:
+        ops: the engine's parts.
+        container_id: of the new container.
+        name: its name.
+        body: the API's request.
+        image: what it is made from.
+        deep: see ``mounts.collect``.
 
     Raises:
         Invalid: naming what cannot be.
@@ -64,7 +72,10 @@ def plan(
     security.device_rules(host["DeviceCgroupRules"])
     links = linking.made(host["Links"], host["NetworkMode"], lambda ref: sharing.find(ops, ref))
     points = mounts.collect(
-        host, config, others=mounts.inherited(host["VolumesFrom"] or (), lambda ref: sharing.find(ops, ref).mounts)
+        host,
+        config,
+        others=mounts.inherited(host["VolumesFrom"] or (), lambda ref: sharing.find(ops, ref).mounts),
+        deep=deep,
     )
     program, arguments = configs.command(config)
     endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
@@ -102,7 +113,7 @@ def _check_network(record: ContainerRecord) -> None:
 
 
 async def create(
-    ops: Ops, name: str, body: Mapping[str, Any], image: Image, *, managed: bool = False
+    ops: Ops, name: str, body: Mapping[str, Any], image: Image, *, managed: bool = False, deep: bool = True
 ) -> tuple[ContainerRecord, list[str]]:
     """Make the container.
 
@@ -113,7 +124,7 @@ async def create(
     """
     name = names.checked(name) if name else names.invented(ops.containers.names)
     container_id = secrets.token_hex(32)
-    record, warnings = plan(ops, container_id, name, body, image)
+    record, warnings = plan(ops, container_id, name, body, image, deep=deep)
     record = msgspec.structs.replace(record, managed=managed)
     if (other := ops.containers.by_name(name)) is not None:
         raise Conflict(
@@ -141,6 +152,7 @@ async def _make(ops: Ops, record: ContainerRecord) -> ContainerRecord:
         ops.paths.container(container_id).mkdir(mode=0o700, parents=True, exist_ok=True)
         undo.callback(_remove_directory, ops, container_id)
         record = msgspec.structs.replace(record, mounts=await _with_volumes(ops, record, undo))
+        await sources.prepare_images(ops, record, undo)
         failpoint("create.volumes")
         await ops.containers.save(record, also=[ops.journal.closing(intent)])
         failpoint("create.saved")
@@ -181,7 +193,9 @@ async def _with_volumes(ops: Ops, record: ContainerRecord, undo: contextlib.Asyn
             )
             if point.anonymous:
                 undo.push_async_callback(_drop_volume, ops, point.name)
-            found.append(msgspec.structs.replace(point, source=volume.mountpoint, driver=volume.driver))
+            mode = point.mode or ("z" if volume.driver == "local" else "")
+            placed = {"source": volume.mountpoint, "driver": volume.driver, "mode": mode}
+            found.append(msgspec.structs.replace(point, **placed))
         else:
             found.append(point)
     return tuple(found)

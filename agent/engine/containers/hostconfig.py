@@ -31,7 +31,7 @@ DEFAULTS: Json = {
 _OPTIONAL = ("Annotations", "Init", "Mounts", "Runtime", "StorageOpt", "Sysctls", "Tmpfs")
 
 # What is not implemented: a value other than "nothing", or than one of those given here, is refused.
-_UNSUPPORTED: dict[str, tuple[Any, ...]] = {"VolumeDriver": ("local",), "Cgroup": ()}
+_UNSUPPORTED: dict[str, tuple[Any, ...]] = {"Cgroup": ()}
 # Key, values without an argument, may name a container, dockerd's words for the rest.
 _MODES: tuple[tuple[str, frozenset[str], bool, str], ...] = (
     ("IpcMode", frozenset({"", "none", "private", "shareable", "host"}), True, "invalid IPC mode"),

@@ -7,8 +7,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from agent.engine.containers import apparmor, blockio, cdi, devices, labels, seccomp, security, sharing, spec, users
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.spec import Json, Prepared
@@ -152,7 +150,7 @@ async def prepared(
 
     found = await asyncio.to_thread(look)
     netns = sandbox.netns_path or ops.config.netns
-    ids = ops.ids if host.get("UsernsMode") != "host" else None
+    ids = sharing.users_of(ops, record)
     result = Prepared(
         rootfs=str(rootfs),
         cgroup=cgroup_of(ops, record),
@@ -179,7 +177,7 @@ async def prepared(
         named_devices=tuple(found.named),
         apparmor=found.profile,
         labels=labels.make(options.label, labels.contexts(), labels.categories()),
-        ids=ids,
+        remapped=ids is not None,
     )
     return result, key
 
@@ -200,11 +198,3 @@ def build(record: ContainerRecord, given: Prepared) -> Json:
     if directory.startswith("/proc/self/fd") or directory.startswith("/proc/thread-self"):
         raise Invalid(f"the working directory '{directory}' leads through a descriptor")
     return spec.build(record, given)
-
-
-def with_sources(points: tuple[MountPoint, ...], sources: dict[str, Path]) -> tuple[MountPoint, ...]:
-    """Mount points with where their volumes lie for this run."""
-    return tuple(
-        msgspec.structs.replace(point, source=str(sources[point.name])) if point.type == "volume" else point
-        for point in points
-    )

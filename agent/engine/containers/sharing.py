@@ -4,6 +4,9 @@ The network's is ``networks/attach.py``'s. With user namespaces a container that
 or the kernel would let it do nothing there.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from agent.engine.containers import hostconfig
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import Invalid, NotFound, System
@@ -63,13 +66,33 @@ def other(ops: Ops, record: ContainerRecord, key: str) -> ContainerRecord | None
     return found
 
 
+def remapped(ops: Ops, host: Mapping[str, Any]) -> bool:
+    """A container with this ``HostConfig`` gets a user namespace."""
+    return ops.ids is not None and host.get("UsernsMode") != "host"
+
+
+def users_of(ops: Ops, record: ContainerRecord) -> IdMap | None:
+    """The ids of the container's user namespace; None: it has the host's."""
+    return ops.ids if remapped(ops, record.host_config) else None
+
+
+def shared_users(ops: Ops, record: ContainerRecord) -> str:
+    """Path of the user namespace of the container with which this one shares anything but the network; or empty.
+
+    Raises:
+        System: it does not run.
+    """
+    owners = [owner for key in ("PidMode", "IpcMode") if (owner := other(ops, record, key)) is not None]
+    return f"/proc/{owners[-1].state.pid}/ns/user" if owners else ""
+
+
 def namespaces(ops: Ops, record: ContainerRecord, ids: IdMap | None) -> dict[str, str]:
     """Kind → path of the namespaces that the container joins.
 
     Raises:
         System: the other container does not run, or does not share.
     """
-    joined: dict[str, str] = {}
+    joined = {"user": str(ops.paths.user_namespace(record.id))} if ids is not None else {}
     for key, kind in (("NetworkMode", ""), ("IpcMode", "ipc"), ("PidMode", "pid")):
         if (owner := _owner(ops, record, key)) is None:
             continue

@@ -11,7 +11,6 @@ from typing import Any
 from agent.engine.containers import cdi, limits, mounts, security
 from agent.engine.containers.labels import NONE, Labels
 from agent.engine.containers.users import User
-from agent.engine.kernel.idmaps import IdMap
 from agent.engine.state.records import ContainerRecord, MountPoint
 
 Json = dict[str, Any]
@@ -60,8 +59,8 @@ class Prepared:
     apparmor: str = ""
     """Profile; empty where the host has no AppArmor."""
     labels: Labels = NONE
-    ids: IdMap | None = None
-    """The container has a user namespace with this map."""
+    remapped: bool = False
+    """The container has a user namespace of its own."""
 
 
 def environment(record: ContainerRecord, hostname: str, linked: Sequence[str] = ()) -> list[str]:
@@ -150,7 +149,7 @@ def _mounts(record: ContainerRecord, prepared: Prepared) -> list[Json]:
     host = record.host_config
     access = [] if host.get("Privileged") else ["ro"]
     # In a user namespace the kernel lets nobody take "read-only" off a mount again, as runtimes do in passing.
-    groups = [] if _writable_groups(host) or prepared.ids else ["ro"]
+    groups = [] if _writable_groups(host) or prepared.remapped else ["ro"]
     safe = ["nosuid", "noexec", "nodev"]
 
     def mount(destination: str, kind: str, source: str, options: list[str]) -> Json:
@@ -164,8 +163,10 @@ def _mounts(record: ContainerRecord, prepared: Prepared) -> list[Json]:
         ),
         mount("/sys", "sysfs", "sysfs", [*safe, *access]),
         mount("/sys/fs/cgroup", "cgroup", "cgroup", [*groups, *safe]),
-        mount("/dev/mqueue", "mqueue", "mqueue", safe),
     ]
+    # The host's queues cannot be mounted by whoever is not root there.
+    if not (prepared.remapped and host.get("IpcMode") == "host"):
+        own.append(mount("/dev/mqueue", "mqueue", "mqueue", safe))
     if prepared.shared_memory:
         own.append(mount(SHARED_MEMORY, "bind", prepared.shared_memory, ["rbind", *safe]))
     elif host.get("IpcMode") != "none":
@@ -199,10 +200,7 @@ def _linux(record: ContainerRecord, prepared: Prepared) -> Json:
         document["devices"] = list(prepared.devices)
     if prepared.labels.mount:
         document["mountLabel"] = prepared.labels.mount
-    if prepared.ids is not None and "user" not in prepared.joined:
-        document["uidMappings"] = [one.oci() for one in prepared.ids.uids]
-        document["gidMappings"] = [one.oci() for one in prepared.ids.gids]
-    sysctls = security.sysctls(host, remapped=prepared.ids is not None)
+    sysctls = security.sysctls(host, remapped=prepared.remapped)
     if sysctls:
         document["sysctl"] = sysctls
     if prepared.seccomp is not None:
@@ -212,8 +210,6 @@ def _linux(record: ContainerRecord, prepared: Prepared) -> Json:
 
 def _namespaces(host: Mapping[str, Any], prepared: Prepared) -> list[Json]:
     found: list[Json] = [{"type": "mount"}]
-    if prepared.ids is not None and "user" not in prepared.joined:
-        found.append({"type": "user"})
     for kind, mode in (("pid", "PidMode"), ("ipc", "IpcMode"), ("uts", "UTSMode")):
         if host.get(mode) != "host" and kind not in prepared.joined:
             found.append({"type": kind})

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import exited, failures, links, prepare, remains, sharing
+from agent.engine.containers import exited, failures, links, prepare, remains, sharing, sources
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import Conflict, EngineError, Invalid, NotModified, System
 from agent.engine.kernel import files, namespaces
@@ -113,7 +113,7 @@ async def start_again(ops: Ops, record: ContainerRecord) -> ContainerRecord:
 
 
 async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStack) -> tuple[Sandbox, Processes]:
-    sources: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     ids = sharing.users_of(ops, record)
     request = SandboxRequest.of(record)
     if ids is not None:
@@ -127,15 +127,16 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
             lambda: ops.snapshots.unmount(record.id),
         ),
         (ops.networks.attach(request), lambda: ops.networks.release(record.id)),
-        (_acquire(ops, record, sources), lambda: release_volumes(ops, record)),
+        (sources.acquire(ops, record, places), lambda: sources.release(ops, record)),
     )
     failpoint("start.attached")
     for point in record.mounts:
         # At the first start only: a volume that its owner has emptied since stays empty.
         if point.type == "volume" and point.copy_up and not record.state.started_ns:
-            await ops.volumes.copy_up(point.name, rootfs, point.destination)
+            await ops.volumes.copy_up(point.name, rootfs, point.destination, point.subpath)
     failpoint("start.filled")
-    points = prepare.with_sources(record.mounts, sources)
+    points, held = sources.located(record.mounts, places)
+    undo.callback(held.close)
     attached = msgspec.structs.replace(record, network=sandbox.state)
     undo.callback(sharing.release_memory, ops, record.id)
     try:
@@ -165,6 +166,7 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
     await ops.forwarding.prepare(record)
     undo.push_async_callback(_undone, ops, record.id)
     processes = await _create(ops, launch)
+    held.close()
     if ids is not None:
         namespaces.remove_network(ops.paths.user_namespace(record.id))
     _keep_filter(ops, record.id, filter_key, compiled=given.seccomp_compiled)
@@ -205,24 +207,10 @@ def _keep_filter(ops: Ops, container_id: str, key: str, *, compiled: str | None)
         ops.filters.keep(key, program)
 
 
-async def _mount(ops: Ops, record: ContainerRecord) -> Path:
-    rootfs = await ops.snapshots.mount(record.id, volatile=record.auto_remove or record.managed)
+async def _mount(ops: Ops, record: ContainerRecord, *, mapped: bool) -> Path:
+    rootfs = await ops.snapshots.mount(record.id, volatile=record.auto_remove or record.managed, mapped=mapped)
     failpoint("start.mounted")
     return rootfs
-
-
-async def _acquire(ops: Ops, record: ContainerRecord, sources: dict[str, Path]) -> None:
-    for point in record.mounts:
-        if point.type == "volume":
-            sources[point.name] = await ops.volumes.acquire(
-                point.name, record.id, destination=point.destination, rw=point.rw, propagation=point.propagation
-            )
-
-
-async def release_volumes(ops: Ops, record: ContainerRecord) -> None:
-    """Let go of every volume of a container. Idempotent."""
-    for name in dict.fromkeys(point.name for point in record.mounts if point.type == "volume"):
-        await ops.volumes.release(name, record.id)
 
 
 async def _together(undo: contextlib.AsyncExitStack, *steps: tuple[Coroutine[Any, Any, Any], Any]) -> list[Any]:

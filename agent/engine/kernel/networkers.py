@@ -59,9 +59,18 @@ class Home:
             self.back()
 
     @contextmanager
-    def fresh(self, path: Path) -> Iterator[None]:
-        """Run the body with this thread in a new namespace bound to ``path``, which goes when the body fails."""
+    def fresh(self, path: Path, *, there: bool = False) -> Iterator[None]:
+        """Run the body with this thread in a new namespace bound to ``path``, which goes when the body fails.
+
+        Args:
+            path: of the namespace.
+            there: somebody else has made it.
+        """
         try:
+            if there:
+                with self.inside(path):
+                    yield
+                return
             namespaces.unshare_network(path)
             yield
         except BaseException:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
+from pathlib import Path
 
 from agent.engine.errors import Conflict, Denied, Invalid, NotFound, System
 from agent.engine.kernel import namespaces, userns
@@ -143,7 +144,7 @@ def _make_users(ops: Ops, request: SandboxRequest, one: LiveSandbox) -> None:
     own = ops.paths.user_namespace(one.container_id)
     namespaces.remove_network(own)
     if request.users:
-        userns.make_network(request.users, one.path)
+        userns.make_network(Path(request.users), one.path)
     else:
         userns.make(request.ids, own, one.path)
 

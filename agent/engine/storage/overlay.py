@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from agent.engine.errors import Invalid, System
-from agent.engine.kernel import mounts
+from agent.engine.kernel import idmounts, mounts
 from agent.engine.kernel.syscalls import CLONE_FS, mount, unshare
 from agent.engine.storage.faults import kernel_errors
 
@@ -25,13 +25,20 @@ _FIXED = "redirect_dir=off,metacopy=off,index=off"
 class Overlay:
     """Mounts whose paths are relative to the layers' directory."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, owner: tuple[int, int] | None = None) -> None:
+        """
+        Args:
+            root: the layers' directory, or its view with other ids.
+            owner: in such a view, who root is there: overlay makes its own files as him.
+        """
+        self._root, self._owner = root, owner
         self._worker = ThreadPoolExecutor(1, "overlay", initializer=self._enter)
 
     def _enter(self) -> None:
         unshare(CLONE_FS)
         os.chdir(self._root)
+        if self._owner is not None:
+            idmounts.make_files_as(*self._owner)
 
     async def mount(self, lowers: Sequence[str], upper: str, work: str, target: str, *, volatile: bool = False) -> None:
         """Mount lowers (topmost first) under upper at target.

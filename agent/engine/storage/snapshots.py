@@ -36,6 +36,9 @@ class Snapshots:
         """Drop what a crash left half made."""
         self._folder, self._layers, self._trash = folder, layers, trash
         self._overlay = overlay.Overlay(layers.folder)
+        self._mapped: overlay.Overlay | None = None
+        self.roots: Path | None = None
+        """Where snapshots are mounted with other ids: ours let a container's root not pass."""
         folder.mkdir(parents=True, exist_ok=True)
         initlayer.fill(layers.path(""))
         self._chains: dict[str, str] = {}
@@ -57,7 +60,8 @@ class Snapshots:
 
     def merged(self, key: str) -> Path:
         """Where the whole file system is seen while mounted."""
-        return self.path(key) / "merged"
+        path = self.path(key) / "merged"
+        return self.roots / key if self.roots and (self.roots / key).exists() else path
 
     def chain_of(self, key: str) -> str:
         """The chain that the snapshot stands on; empty for none.
@@ -69,6 +73,10 @@ class Snapshots:
             return self._chains[key]
         except KeyError:
             raise NotFound(f"snapshot {key} does not exist") from None
+
+    def belonging(self, key: str) -> list[str]:
+        """Other snapshots made for the owner of this one: ``KEY.…``."""
+        return [other for other in self._chains if other.startswith(f"{key}.")]
 
     def chains_in_use(self) -> set[str]:
         """Chains that some snapshot stands on."""
@@ -92,12 +100,22 @@ class Snapshots:
             self._chains.pop(key, None)
             raise
 
-    async def mount(self, key: str, *, volatile: bool = False) -> Path:
+    def map(self, layers: Path, owner: tuple[int, int]) -> None:
+        """Be able to mount with other ids.
+
+        Args:
+            layers: the layers' directory in a view of the data root with those ids.
+            owner: who root is there.
+        """
+        self._mapped = overlay.Overlay(layers, owner)
+
+    async def mount(self, key: str, *, volatile: bool = False, mapped: bool = False) -> Path:
         """Mount the snapshot and return where. Doing it again is fine.
 
         Args:
             key: of ``prepare``.
             volatile: skip every sync; a power cut then loses the layer. For what is thrown away anyhow.
+            mapped: with the ids that ``map`` has given.
 
         Raises:
             NotFound: no such snapshot.
@@ -105,20 +123,36 @@ class Snapshots:
         """
         path, merged = self.path(key), self.merged(key)
         chain_id = self.chain_of(key)
+        mapped = mapped and self._mapped is not None and self.roots is not None
         if overlay.mounted(merged):
-            return merged
+            if mapped == (merged.parent == self.roots):
+                return merged
+            await self.unmount(key)
+            merged = self.merged(key)
         lowers = [self._layers.name(layer.id) for layer in self._layers.lineage(chain_id)]
         lowers.append(self._layers.name(""))
         own = os.path.relpath(path, self._layers.folder)
         # Overlay refuses a layer that was once mounted so; whoever mounts it again has accepted what may be lost.
         shutil.rmtree(path / "work" / "work" / "incompat", ignore_errors=True)
-        await self._overlay.mount(lowers, f"{own}/upper", f"{own}/work", f"{own}/merged", volatile=volatile)
+        uses, target = self._overlay, f"{own}/merged"
+        if mapped:
+            assert self._mapped is not None
+            assert self.roots is not None
+            merged = self.roots / key
+            merged.mkdir(mode=0o700, exist_ok=True)
+            uses, target = self._mapped, str(merged)
+        await uses.mount(lowers, f"{own}/upper", f"{own}/work", target, volatile=volatile)
         return merged
 
     async def unmount(self, key: str) -> None:
         """Unmount; not mounted is fine. Without ``volatile`` it waits until the file system is written back."""
         with kernel_errors("unmounting a container's file system"):
-            await asyncio.to_thread(overlay.unmount, self.merged(key))
+            await asyncio.to_thread(self._unmount, self.merged(key))
+
+    def _unmount(self, merged: Path) -> None:
+        overlay.unmount(merged)
+        if merged.parent == self.roots:
+            merged.rmdir()
 
     async def remove(self, key: str) -> None:
         """Unmount and throw the writable layer away; gone already is fine."""
@@ -176,6 +210,8 @@ class Snapshots:
     def close(self) -> None:
         """End the mounting thread."""
         self._overlay.close()
+        if self._mapped is not None:
+            self._mapped.close()
 
     async def _copied(self, key: str) -> Path:
         folder = self._layers.scratch()

@@ -39,12 +39,14 @@ class LocalDriver:
     name = "local"
     counts = False
 
-    def __init__(self, root: Path, discarded: Path) -> None:
+    def __init__(self, root: Path, discarded: Path, owner: tuple[int, int] = (0, 0)) -> None:
         """
         Args:
             root: holds one directory a volume.
             discarded: on the same filesystem, emptied when the engine starts: what is being removed lies there.
+            owner: of new volumes: who is root in containers.
         """
+        self._owner = owner
         self._root = root
         self._discarded = discarded
         self._quota: bool | None = None
@@ -88,6 +90,7 @@ class LocalDriver:
         path = self.path(volume)
         path.parent.mkdir(mode=0o701, exist_ok=True)
         path.mkdir(mode=0o755, exist_ok=True)
+        os.chown(path, *self._owner)
         if limit := given.size(options):
             try:
                 quota.limit(path, limit)

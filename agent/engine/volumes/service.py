@@ -37,13 +37,29 @@ class VolumeService:
     """All volumes of one engine."""
 
     def __init__(
-        self, *, paths: Paths, volumes: Volumes, containers: Containers, events: EventBus, places: Places = NOWHERE
+        self,
+        *,
+        paths: Paths,
+        volumes: Volumes,
+        containers: Containers,
+        events: EventBus,
+        places: Places = NOWHERE,
+        owner: tuple[int, int] = (0, 0),
     ) -> None:
+        """
+        Args:
+            paths: of the engine.
+            volumes: what is known of each.
+            containers: who may use them.
+            events: where their making and removal is told.
+            places: of volume plugins.
+            owner: of new local volumes: who is root in containers.
+        """
         self._volumes = volumes
         self._containers = containers
         self._events = events
         self._locks = Locks()
-        self.drivers = Drivers(LocalDriver(paths.volumes, paths.tmp), places)
+        self.drivers = Drivers(LocalDriver(paths.volumes, paths.tmp, owner), places)
         self._holding = Holding(volumes, self.drivers, events, self._locks)
         self.acquire, self.release = self._holding.acquire, self._holding.release
 
@@ -261,17 +277,18 @@ class VolumeService:
         self._events.publish("volume", "prune", "", {"reclaimed": str(freed)})
         return removed, freed
 
-    async def copy_up(self, name: str, root: Path, inside: str) -> None:
+    async def copy_up(self, name: str, root: Path, inside: str, subpath: str = "") -> None:
         """Fill the volume from the image, if it is empty. For a container's first start, after ``acquire``.
 
         Args:
             root: the container's root filesystem, mounted.
             inside: where the volume will be, in the container.
+            subpath: what of it will be there.
         """
         async with self._locks.hold(name):
             record = self.get(name)
             try:
-                await asyncio.to_thread(copyup.copy_up, root, inside, Path(record.mountpoint))
+                await asyncio.to_thread(copyup.copy_up, root, inside, Path(record.mountpoint), subpath)
             except OSError as error:
                 raise System(f"volume {name} cannot be filled from the image: {error}") from error
 

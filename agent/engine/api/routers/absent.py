@@ -1,4 +1,4 @@
-"""What dockerd has and this engine leaves out: swarm, managed plugins, checkpoints, BuildKit. Told clearly, in the words
+"""What dockerd has and this engine leaves out: swarm, managed plugins, checkpoints, BuildKit. Told clearly, in words
 that clients know: as a dockerd outside a swarm, with no plugin installed.
 
 Docker Engine API: Swarm, Node, Service, Task, Secret, Config, Plugin, Session.

@@ -3,12 +3,17 @@
 Shapes and names are dockerd's: ``{"Type": "container", "Action": "die", "Actor": {"ID": …, "Attributes": {…}}, …}``
 with the old ``status``, ``id`` and ``from`` beside them. The bus keeps the last events in memory; a subscriber has a
 bounded queue of its own, so that one that does not read neither holds up the publisher nor eats memory: it is cut off.
+A file in the run directory, which is memory too, keeps the last events across a restart of the engine.
 """
 
 import asyncio
+import json
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 HISTORY = 1024
@@ -64,12 +69,65 @@ class Subscription:
             self._bus.subscribers.discard(self)
 
 
-class EventBus:
-    """Publish to all, remember the last ones."""
+class EventFile:
+    """The last events, one in JSON a line; written whole anew after every so many. A disk that is full loses them."""
 
-    def __init__(self, history: int = HISTORY) -> None:
+    def __init__(self, path: Path, most: int = HISTORY) -> None:
+        self._path, self._most = path, most
+        self._descriptor, self._lines = -1, 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """What an earlier engine has left; a line that was cut short is none."""
+        found = []
+        with suppress(OSError):
+            for line in self._path.read_bytes().split(b"\n")[-self._most - 1 :]:
+                with suppress(ValueError):
+                    found.append(json.loads(line))
+        self._begin(found)
+        return found
+
+    def append(self, event: dict[str, Any], last: "deque[dict[str, Any]]") -> None:
+        """Write one more; ``last`` is all that is remembered, the new one with it."""
+        with suppress(OSError):
+            if self._lines >= 2 * self._most or self._descriptor < 0:
+                self._begin(last)
+                return
+            os.write(self._descriptor, _line(event))
+            self._lines += 1
+
+    def _begin(self, events: "deque[dict[str, Any]] | list[dict[str, Any]]") -> None:
+        self.close()
+        with suppress(OSError):
+            temporary = self._path.with_name(f".{self._path.name}")
+            temporary.write_bytes(b"".join(map(_line, events)))
+            temporary.chmod(0o600)
+            temporary.replace(self._path)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self._lines = len(events)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
+class EventBus:
+    """Publish to all, remember the last ones.
+
+    Args:
+        history: how many are remembered.
+        kept: where they outlive this process; None: nowhere.
+    """
+
+    def __init__(self, history: int = HISTORY, kept: EventFile | None = None) -> None:
         self.subscribers: set[Subscription] = set()
-        self._history: deque[dict[str, Any]] = deque(maxlen=history)
+        self._kept = kept
+        self._history: deque[dict[str, Any]] = deque(kept.read() if kept else (), maxlen=history)
 
     def publish(
         self,
@@ -107,6 +165,8 @@ class EventBus:
             "timeNano": stamp,
         }
         self._history.append(event)
+        if self._kept is not None:
+            self._kept.append(event, self._history)
         for subscriber in tuple(self.subscribers):
             subscriber.offer(event)
         return event
@@ -126,3 +186,5 @@ class EventBus:
         """End every subscription."""
         for subscriber in tuple(self.subscribers):
             subscriber.offer(None)
+        if self._kept is not None:
+            self._kept.close()

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from agent.engine.api import versions
+from agent.engine.api.times import nanoseconds
 from agent.engine.errors import Invalid, System
 
 Filters = dict[str, list[str]]
@@ -47,14 +48,34 @@ def flag(request: web.Request, name: str, default: bool = False) -> bool:
     return value.strip().lower() not in ("", "0", "no", "false", "none")
 
 
-def integer(request: web.Request, name: str, default: int = 0, *, parser: str = "ParseInt") -> int:
-    """An integer of the query; ``parser`` is the Go function that the message names."""
+def integer(
+    request: web.Request, name: str, default: int = 0, *, parser: str = "ParseInt", strict: bool = False
+) -> int:
+    """An integer of the query.
+
+    Args:
+        request: the request.
+        name: of the parameter.
+        default: where it is not given.
+        parser: the Go function that the message names.
+        strict: what is none is 400 in every API version.
+    """
     value = request.query.get(name, "")
     if value == "":
         return default
     if re.fullmatch(r"[+-]?\d{1,19}", value) is None:
+        if strict:
+            raise Invalid(f"strconv.{parser}: parsing {json.dumps(value)}: invalid syntax")
         _refuse(request, f"strconv.{parser}: parsing {json.dumps(value)}: invalid syntax")
     return int(value)
+
+
+def moment(request: web.Request, name: str) -> int:
+    """A time of the query in nanoseconds since the epoch; 0 for none."""
+    try:
+        return nanoseconds(request.query.get(name, ""), name)
+    except Invalid as error:
+        _refuse(request, str(error).partition('": ')[2], since=str(error))
 
 
 def decode_filters(request: web.Request, text: str) -> Filters:

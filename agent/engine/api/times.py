@@ -1,5 +1,6 @@
 """Times in a query: seconds since the epoch with or without a fraction, or RFC 3339."""
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -25,7 +26,8 @@ def nanoseconds(text: str, what: str) -> int:
         zone = rest[fraction.end() :] if fraction else ""
         moment = datetime.fromisoformat(whole + zone)
     except ValueError as error:
-        raise Invalid(f"invalid value for '{what}': {text!r} is no time") from error
+        words = f"strconv.ParseInt: parsing {json.dumps(text)}: invalid syntax"
+        raise Invalid(f'invalid value for "{what}": {words}') from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     digits = fraction[0][:9].ljust(9, "0") if fraction else "0"

@@ -1,9 +1,11 @@
 """The bus: dockerd's shapes, a bounded memory, and readers that cannot hold up anybody."""
 
+from pathlib import Path
+
 import pytest
 
 from agent.engine import events
-from agent.engine.events import EventBus, Lagging
+from agent.engine.events import EventBus, EventFile, Lagging
 
 
 async def test_it_works() -> None:
@@ -52,3 +54,29 @@ async def test_closing_ends_every_reader() -> None:
         bus.close()
         assert [event async for event in reader] == []
     assert not bus.subscribers
+
+
+def test_the_last_ones_outlive_the_bus(tmp_path: Path) -> None:
+    def bus() -> EventBus:
+        return EventBus(3, EventFile(tmp_path / "events", 3))
+
+    def ids(of: EventBus) -> list[str]:
+        return [event["Actor"]["ID"] for event in of.history()]
+
+    first = bus()
+    for number in range(10):
+        first.publish("volume", "create", str(number), {}, number)
+    assert (tmp_path / "events").stat().st_mode & 0o777 == 0o600
+    assert len((tmp_path / "events").read_bytes().splitlines()) <= 6
+    second = bus()
+    assert ids(second) == ["7", "8", "9"]
+    second.publish("volume", "create", "x")
+    with (tmp_path / "events").open("ab") as file:
+        file.write(b'{"Type":"cut sho')
+    assert ids(bus())[-2:] == ["9", "x"]
+
+
+def test_a_file_that_cannot_be_written_hinders_nobody(tmp_path: Path) -> None:
+    bus = EventBus(kept=EventFile(tmp_path / "nosuch" / "events"))
+    bus.publish("volume", "create", "v")
+    assert [event["Actor"]["ID"] for event in bus.history()] == ["v"]

@@ -76,7 +76,7 @@ class _Handlers:
         return hijack.answer
 
     async def resize(self, request: web.Request) -> web.StreamResponse:
-        rows, columns = params.integer(request, "h"), params.integer(request, "w")
+        rows, columns = (params.integer(request, name, parser="Atoi", strict=True) for name in ("h", "w"))
         self._backend.execs.resize(request.match_info["id"], rows, columns)
         return empty(200)
 

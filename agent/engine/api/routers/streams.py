@@ -12,7 +12,6 @@ from agent.engine.api import params
 from agent.engine.api.answers import empty, stream
 from agent.engine.api.archives import PATH_STAT, ArchiveAnswer, stat_header
 from agent.engine.api.hijack import MULTIPLEXED_SINCE, Hijack, content_type, until_gone
-from agent.engine.api.times import nanoseconds
 from agent.engine.containers import attach, logs
 from agent.engine.containers.archive import Receiver
 from agent.engine.containers.attach import AttachOptions, Client
@@ -107,6 +106,8 @@ class _Handlers:
         record = self._backend.lookup(request.match_info["name"])
         options = attach_options(request)
         attach.check(record)
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return web.Response(status=400, text="not websocket protocol")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._backend.attached(record, left=False)
@@ -115,7 +116,7 @@ class _Handlers:
         return socket
 
     async def resize(self, request: web.Request) -> web.StreamResponse:
-        rows, columns = params.integer(request, "h", parser="Atoi"), params.integer(request, "w", parser="Atoi")
+        rows, columns = (params.integer(request, name, parser="Atoi", strict=True) for name in ("h", "w"))
         self._backend.resize(request.match_info["name"], rows, columns)
         return empty(200)
 
@@ -172,8 +173,8 @@ def log_options(request: web.Request) -> LogOptions:
         stderr=params.flag(request, "stderr"),
         follow=params.flag(request, "follow"),
         timestamps=params.flag(request, "timestamps"),
-        since=nanoseconds(request.query.get("since", ""), "since"),
-        until=nanoseconds(request.query.get("until", ""), "until"),
+        since=params.moment(request, "since"),
+        until=params.moment(request, "until"),
         tail=lines,
         details=params.flag(request, "details"),
     )

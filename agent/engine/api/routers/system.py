@@ -10,7 +10,6 @@ from aiohttp import web
 from agent.engine.api import params, versions
 from agent.engine.api.answers import line, reply, stream
 from agent.engine.api.schema.system import KINDS_SINCE
-from agent.engine.api.times import nanoseconds
 from agent.engine.errors import Invalid, System, Unavailable
 from agent.engine.events import EventBus, Lagging
 
@@ -90,7 +89,7 @@ class _Handlers:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         since_text, until_text = request.query.get("since", ""), request.query.get("until", "")
-        since, until = nanoseconds(since_text, "since"), nanoseconds(until_text, "until")
+        since, until = params.moment(request, "since"), params.moment(request, "until")
         if since and until and since > until:
             raise Invalid(f"`since` time ({since_text}) cannot be after `until` time ({until_text})")
         wanted = params.filters(request, allowed=EVENT_FILTERS)

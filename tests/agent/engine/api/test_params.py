@@ -109,3 +109,9 @@ def test_registry_auth() -> None:
     assert params.registry_auth(_request()) == {}
     for unreadable in ("!", "bm8"):
         assert params.registry_auth(_request(headers={"X-Registry-Auth": unreadable})) == {}
+
+
+def test_a_size_of_a_terminal_that_is_none() -> None:
+    for version in ((1, 41), (1, 47)):
+        with pytest.raises(Invalid, match=r'strconv\.Atoi: parsing "a": invalid syntax'):
+            params.integer(_request("h=a", version=version), "h", parser="Atoi", strict=True)

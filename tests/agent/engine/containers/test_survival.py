@@ -24,6 +24,8 @@ def test_it_works(own_engine: RunningEngine) -> None:
     state = docker.inspect("off")["State"]
     assert (state["Status"], state["ExitCode"]) == ("exited", 5)
     assert off["StartedAt"] < state["FinishedAt"]
+    told = docker.ok(f"events --since 1 --until {time.time() + 0.1:.9f} -f container=off --format {{{{.Action}}}}")
+    assert told.split() == ["create", "start", "die"], "the engine before remembers too"
     assert docker("inspect gone").code != 0
     until(lambda: docker.inspect("again")["RestartCount"] == 1)
     until(lambda: docker.inspect("again")["State"]["Status"] == "exited")

@@ -155,8 +155,8 @@ async def _make(ops: Ops, record: ContainerRecord) -> ContainerRecord:
         await sources.prepare_images(ops, record, undo)
         failpoint("create.volumes")
         await ops.containers.save(record, also=[ops.journal.closing(intent)])
-        failpoint("create.saved")
         undo.pop_all()
+    failpoint("create.saved")
     return record
 
 

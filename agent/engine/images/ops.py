@@ -77,7 +77,7 @@ class Ops:
         )
         async with self.changing:
             added = await self.store.add(record, given)
-        self.layers.fresh.difference_update(stack)
+        self.layers.used(stack)
         return added
 
     def live(self) -> Live:

@@ -63,19 +63,26 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
     if network.name not in wanted and (one is None or network.name not in one.endpoints):
         raise System(f"container {container.id} is not connected to network {network.name}")
     end = one.endpoints.get(network.name) if one is not None else None
+    kept = {name: config for name, config in wanted.items() if name != network.name}
     if one is not None and end is not None:
-        remaining = [other for name, other in one.endpoints.items() if name != network.name]
+        before = dict(one.endpoints)
+        remaining = [other for name, other in before.items() if name != network.name]
+        del one.endpoints[network.name]
+        # The record first: after a crash a link that belongs to nobody is taken away, one that is missing is not made.
+        try:
+            await _save(ops, container, kept, one)
+        except BaseException:
+            one.endpoints = before
+            raise
         try:
             await ops.workers.run(lambda home: _unplug(ops, home, one, end, remaining))
             failpoint("disconnect.unplugged")
         except (OSError, System):
             if not force:
                 raise
-        del one.endpoints[network.name]
         ops.catalogue.give_back(end)
         await _repoint(ops, one, SandboxRequest.of(container))
         await ops.workers.run(lambda _: _rewrite_hosts(ops, one, container))
-    kept = {name: config for name, config in wanted.items() if name != network.name}
     await _save(ops, container, kept, one)
     if end is not None:
         # dockerd tells it twice for a running container: once when the endpoint goes, once when the request is done.

@@ -47,9 +47,9 @@ async def collect(
         candidates: chain ids and digests to look at; None: everything, blobs only once they are an hour old.
     """
     gone = Collected()
-    wanted = None if candidates is None else set(candidates)
+    wanted = None if candidates is None else _with_all_above(layers, candidates)
     for chain_id in _topmost_first(layers, wanted):
-        if chain_id in live().chains or chain_id in leases or chain_id in layers.fresh:
+        if chain_id in live().chains or chain_id in leases or layers.is_fresh(chain_id) or layers.carries(chain_id):
             continue
         record = layers.records.find(chain_id)
         if record is None:
@@ -72,7 +72,16 @@ async def collect(
 def _topmost_first(layers: Layers, wanted: set[str] | None) -> list[str]:
     """Those of the wanted chains that exist; a layer before what it stands on."""
     found = [record.id for record in layers.records if wanted is None or record.id in wanted]
-    return sorted(found, key=lambda chain_id: len(layers.lineage(chain_id)), reverse=True)
+    return sorted(found, key=layers.depth, reverse=True)
+
+
+def _with_all_above(layers: Layers, candidates: Iterable[str]) -> set[str]:
+    """The candidates, and every layer that stands on one: of a build that broke off nobody names the last."""
+    found = set(candidates)
+    for record in sorted(layers.records, key=lambda record: layers.depth(record.id)):
+        if record.parent in found:
+            found.add(record.id)
+    return found
 
 
 def _young(content: ContentStore, digest: str) -> bool:

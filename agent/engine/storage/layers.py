@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import sys
+import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +28,8 @@ from agent.engine.storage.trash import Trash
 # 96 bits in the folder's name: a page of mount options then holds 127 layers, and nobody finds a second preimage.
 _NAME_DIGITS = 24
 EMPTY = "empty"
+FRESH = 3600.0
+"""Seconds that a committed layer may wait for its image."""
 _GET_FLAGS, _SET_FLAGS, _TOP_OF_HIERARCHY = 0x80086601, 0x40086602, 0x20000
 
 
@@ -76,8 +79,7 @@ class Layers:
         """Empty ``tmp``, which is ours alone, and drop folders that no record names: a crash left them."""
         self.folder, self._tmp, self._trash = folder, tmp, trash
         self.records: Repository[LayerRecord] = Repository(database, "layer", LayerRecord)
-        self.fresh: set[str] = set()
-        """Committed, and not yet part of an image: not to be collected."""
+        self._fresh: dict[str, float] = {}
         (folder / EMPTY).mkdir(parents=True, exist_ok=True)
         tmp.mkdir(parents=True, exist_ok=True)
         _spread(tmp)
@@ -100,6 +102,30 @@ class Layers:
     def has(self, chain_id: str) -> bool:
         """The layer is there, whole."""
         return chain_id in self.records
+
+    def is_fresh(self, chain_id: str) -> bool:
+        """Committed not long ago, and not yet part of an image: not to be collected."""
+        return time.monotonic() - self._fresh.get(chain_id, -FRESH) < FRESH
+
+    def expect(self, chain_id: str) -> None:
+        """This layer is about to be committed and becomes part of an image soon."""
+        self._fresh[chain_id] = time.monotonic()
+
+    def used(self, chain_ids: Iterable[str]) -> None:
+        """These are part of an image now."""
+        for chain_id in chain_ids:
+            self._fresh.pop(chain_id, None)
+
+    def carries(self, chain_id: str) -> bool:
+        """Another layer stands on this one."""
+        return any(record.parent == chain_id for record in self.records)
+
+    def depth(self, chain_id: str) -> int:
+        """How many layers there are from this one down."""
+        found = 0
+        while (record := self.records.find(chain_id)) is not None:
+            found, chain_id = found + 1, record.parent
+        return found
 
     def lineage(self, chain_id: str) -> list[LayerRecord]:
         """The layer and all below it, topmost first.

@@ -196,7 +196,7 @@ class Snapshots:
         try:
             failpoint("commit.copied")
             size = await asyncio.to_thread(write_tar, folder, sink)
-            self._layers.fresh.add(chain(parent, sink.digest))
+            self._layers.expect(chain(parent, sink.digest))
             record = await self._layers.adopt(folder, diff_id=sink.digest, parent=parent, size=size)
             failpoint("commit.layer")
         except BaseException:

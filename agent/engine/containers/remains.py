@@ -69,7 +69,8 @@ async def clean(ops: Ops, container_id: str) -> None:
         failpoint("clean.runtime")
         await asyncio.to_thread(_remove_groups, ops, container_id)
         failpoint("clean.groups")
-        await ops.snapshots.unmount(container_id)
+        for key in (container_id, *ops.snapshots.belonging(container_id)):
+            await ops.snapshots.unmount(key)
         failpoint("clean.unmounted")
     finally:
         if ops.cleanups.get(container_id) is asyncio.current_task():
@@ -92,7 +93,6 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     intent = await ops.journal.begin(
         "remove", record.id, {"volumes": anonymous}, also=[ops.containers.dropping(record.id)], vital=True
     )
-    failpoint("remove.begun")
     ops.containers.forget(record.id)
     ops.delays.pop(record.id, None)
     ops.told.pop(record.id, None)
@@ -101,6 +101,7 @@ async def forget(ops: Ops, record: ContainerRecord, *, volumes: bool) -> None:
     ops.waits.removed(record.id, Ended(record.state.exit_code))
     before = ops.cleanups.get(record.id)
     ops.cleanups[record.id] = ops.spawn(_take_away(ops, intent, before, AGAIN), f"remove {record.id[:12]}")
+    failpoint("remove.begun")
 
 
 async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | None", wait: float) -> None:
@@ -121,7 +122,8 @@ async def clear(ops: Ops, container_id: str, volumes: list[str]) -> None:
     """Everything that a container without a record may have left. Idempotent: recovery calls it too."""
     await clean(ops, container_id)
     failpoint("remove.cleaned")
-    await ops.snapshots.remove(container_id)
+    for key in (container_id, *ops.snapshots.belonging(container_id)):
+        await ops.snapshots.remove(key)
     failpoint("remove.thrown")
     await ops.forwarding.drained(container_id)
     await asyncio.to_thread(files.remove_tree, ops.paths.container(container_id))

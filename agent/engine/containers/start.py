@@ -61,8 +61,8 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
     await ops.settled(record.id)
     intent = await ops.journal.begin("start", record.id)
     closing = ops.journal.closing(intent)
-    failpoint("start.begun")
     try:
+        failpoint("start.begun")
         async with contextlib.AsyncExitStack() as undo:
             sandbox, processes = await _run(ops, record, undo)
             undo.pop_all()

@@ -4,7 +4,9 @@ points.
 Pure but for the look whether a bind's source exists. Words and rules are dockerd's.
 """
 
+import platform
 import posixpath
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,8 @@ from agent.engine.state.records import MountPoint
 Json = dict[str, Any]
 
 PROPAGATIONS = frozenset({"private", "rprivate", "slave", "rslave", "shared", "rshared"})
+# mount_setattr(2), by which the runtime makes read-only what lies below a bind too.
+RECURSIVE = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2]) >= (5, 12)
 _CONSISTENCY = frozenset({"consistent", "cached", "delegated", "default"})
 _KINDS: tuple[frozenset[str], ...] = (
     frozenset({"rw", "ro"}),
@@ -26,6 +30,7 @@ _KINDS: tuple[frozenset[str], ...] = (
     frozenset({"nocopy"}),
     _CONSISTENCY,
 )
+FLAT_READ_ONLY, DEEP_READ_ONLY = "ro-non-recursive", "ro-force-recursive"
 TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
 _TMPFS_FLAGS = frozenset(
     [
@@ -79,8 +84,13 @@ def _target(path: str) -> str:
     return posixpath.normpath(path)
 
 
-def parse_bind(raw: str, name: Callable[[], str] = anonymous_name) -> MountPoint:
+def parse_bind(raw: str, name: Callable[[], str] = anonymous_name, driver: str = "") -> MountPoint:
     """One entry of ``Binds``: ``SOURCE:TARGET[:MODE]``, ``VOLUME:TARGET[:MODE]`` or ``TARGET``.
+
+    Args:
+        raw: the entry.
+        name: makes the names of anonymous volumes.
+        driver: of volumes that are not there yet.
 
     Raises:
         Invalid: in dockerd's words.
@@ -122,7 +132,7 @@ def parse_bind(raw: str, name: Callable[[], str] = anonymous_name) -> MountPoint
             propagation=propagation or "rprivate",
         )
     return MountPoint(
-        "volume", "", destination, source or name(), "local", mode or "z", readwrite,
+        "volume", "", destination, source or name(), driver, mode, readwrite,
         copy_up="nocopy" not in words, anonymous=not source,
     )  # fmt: skip
 
@@ -140,50 +150,89 @@ def parse_mount(given: Mapping[str, Any], name: Callable[[], str] = anonymous_na
         raise Invalid(f'invalid mount config for type "{kind}": {error}') from None
 
 
+_OPTIONS = {"bind": "Bind", "volume": "Volume", "tmpfs": "Tmpfs", "image": "Image", "cluster": "Cluster"}
+_BIND_OPTIONS = frozenset(
+    {"Propagation", "CreateMountpoint", "NonRecursive", "ReadOnlyNonRecursive", "ReadOnlyForceRecursive"}
+)
+
+
 def _parse_mount(given: Mapping[str, Any], kind: str, name: Callable[[], str]) -> MountPoint:
+    for other, option in _OPTIONS.items():
+        if other != kind and given.get(f"{option}Options") is not None:
+            raise Invalid(f"field {option}Options must not be specified")
     target, source = given.get("Target") or "", given.get("Source") or ""
     readwrite = not given.get("ReadOnly")
-    bind, volume, tmpfs = (given.get(f"{option}Options") for option in ("Bind", "Volume", "Tmpfs"))
     if not target:
         raise Invalid("field Target must not be empty")
     destination = _target(target)
-    if kind == "bind":
-        if not source:
-            raise Invalid("field Source must not be empty")
-        if volume is not None:
-            raise Invalid("field VolumeOptions must not be specified")
-        _absolute(source)
-        propagation = (bind or {}).get("Propagation") or "rprivate"
-        if propagation not in PROPAGATIONS:
-            raise Invalid(f"invalid propagation mode: {propagation}")
-        for option, value in (bind or {}).items():
-            if value and option not in {"Propagation", "CreateMountpoint", "NonRecursive"}:
-                raise Invalid(f"BindOptions.{option} is not supported")
-        if not Path(source).exists() and not (bind or {}).get("CreateMountpoint"):
-            raise Invalid(f"bind source path does not exist: {source}")
-        options = ("nonrecursive",) if (bind or {}).get("NonRecursive") else ()
-        return MountPoint(
-            "bind", posixpath.normpath(source), destination, rw=readwrite, propagation=propagation, options=options
-        )
-    if kind == "volume":
-        if bind is not None:
-            raise Invalid("field BindOptions must not be specified")
-        if not source and not readwrite:
-            raise Invalid("must not set ReadOnly mode when using anonymous volumes")
-        if (volume or {}).get("Subpath"):
-            raise Invalid("VolumeOptions.Subpath is not supported")
-        driver = ((volume or {}).get("DriverConfig") or {}).get("Name") or "local"
-        copies = not (volume or {}).get("NoCopy")
-        return MountPoint(
-            "volume", "", destination, source or name(), driver, "z", readwrite, copy_up=copies, anonymous=not source
-        )
-    if kind == "tmpfs":
-        if bind is not None:
-            raise Invalid("field BindOptions must not be specified")
-        if source:
-            raise Invalid("field Source must not be specified")
-        return MountPoint("tmpfs", "", destination, rw=readwrite, options=tuple(_tmpfs_api(tmpfs or {}, readwrite)))
+    options = (given.get(f"{_OPTIONS[kind]}Options") or {}) if kind in _OPTIONS else {}
+    match kind:
+        case "bind":
+            return _bind(source, destination, options, readwrite=readwrite)
+        case "volume":
+            return _volume(source, destination, options, name, readwrite=readwrite)
+        case "tmpfs":
+            if source:
+                raise Invalid("field Source must not be specified")
+            return MountPoint("tmpfs", "", destination, rw=readwrite, options=tuple(_tmpfs_api(options, readwrite)))
+        case "image":
+            if not source:
+                raise Invalid("field Source must not be empty")
+            return MountPoint(
+                "image", "", destination, source, rw=False, propagation="rprivate", subpath=_subpath(options)
+            )
     raise Invalid("mount type unknown")
+
+
+def _bind(source: str, destination: str, given: Mapping[str, Any], *, readwrite: bool) -> MountPoint:
+    if not source:
+        raise Invalid("field Source must not be empty")
+    propagation = given.get("Propagation") or "rprivate"
+    if propagation not in PROPAGATIONS:
+        raise Invalid(f"invalid propagation mode: {propagation}")
+    _absolute(source)
+    for option, value in given.items():
+        if value and option not in _BIND_OPTIONS:
+            raise Invalid(f"BindOptions.{option} is not supported")
+    if not Path(source).exists() and not given.get("CreateMountpoint"):
+        raise Invalid(f"bind source path does not exist: {source}")
+    if given.get("ReadOnlyForceRecursive") and not RECURSIVE:
+        raise Invalid("ReadOnlyForceRecursive needs a kernel of at least 5.12")
+    flat, forced = given.get("ReadOnlyNonRecursive"), given.get("ReadOnlyForceRecursive")
+    for option, value in (("ReadOnlyNonRecursive", flat), ("ReadOnlyForceRecursive", forced)):
+        if value and readwrite:
+            raise Invalid(f"mount options conflict: !ReadOnly && BindOptions.{option}")
+    if flat and forced:
+        raise Invalid("mount options conflict: ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive")
+    words = (("nonrecursive", given.get("NonRecursive")), (FLAT_READ_ONLY, flat), (DEEP_READ_ONLY, forced))
+    return MountPoint(
+        "bind", posixpath.normpath(source), destination, rw=readwrite, propagation=propagation,
+        options=tuple(word for word, value in words if value),
+    )  # fmt: skip
+
+
+def _volume(
+    source: str, destination: str, given: Mapping[str, Any], name: Callable[[], str], *, readwrite: bool
+) -> MountPoint:
+    if not source and not readwrite:
+        raise Invalid("must not set ReadOnly mode when using anonymous volumes")
+    if given.get("Subpath") and not source:
+        raise Invalid("must not set Subpath when using anonymous volumes")
+    return MountPoint(
+        "volume", "", destination, source or name(), (given.get("DriverConfig") or {}).get("Name") or "", "", readwrite,
+        copy_up=not given.get("NoCopy"), anonymous=not source, subpath=_subpath(given),
+    )  # fmt: skip
+
+
+def _subpath(given: Mapping[str, Any]) -> str:
+    """A path below the volume, by its letters; where links lead is seen when it is opened."""
+    path = given.get("Subpath") or ""
+    if not path:
+        return ""
+    clean = posixpath.normpath(path)
+    if clean.startswith("/") or clean == ".." or clean.startswith("../") or "\0" in clean:
+        raise Invalid("subpath must be a relative path within the volume")
+    return "" if clean == "." else clean
 
 
 def _tmpfs_api(options: Mapping[str, Any], readwrite: bool) -> Iterable[str]:
@@ -191,10 +240,17 @@ def _tmpfs_api(options: Mapping[str, Any], readwrite: bool) -> Iterable[str]:
         yield "ro"
     if options.get("Mode"):
         yield f"mode={options['Mode']:o}"
-    if options.get("SizeBytes"):
-        yield f"size={options['SizeBytes']}"
-    if options.get("Options"):
-        raise Invalid("TmpfsOptions.Options is not supported")
+    if size := options.get("SizeBytes"):
+        for unit, letter in ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k"), (1, "")):
+            if size % unit == 0:
+                yield f"size={size // unit}{letter}"
+                break
+    for option in options.get("Options") or ():
+        if not isinstance(option, list) or not 1 <= len(option) <= 2:
+            raise Invalid("invalid option array length")
+        if option[0] not in {"exec", "noexec"}:
+            raise Invalid(f"invalid option: {option[0]}")
+        yield "=".join(option)
 
 
 def tmpfs_options(text: str) -> tuple[str, ...]:
@@ -215,7 +271,7 @@ def tmpfs_options(text: str) -> tuple[str, ...]:
 
 
 def inherited(texts: Sequence[str], mounts_of: Callable[[str], Sequence[MountPoint]]) -> list[MountPoint]:
-    """``VolumesFrom``: binds and volumes of other containers, written ``CONTAINER[:ro|rw]``; the first wins a place.
+    """``VolumesFrom``: binds and volumes of other containers, written ``CONTAINER[:ro|rw]``; the last wins a place.
 
     Args:
         texts: what the client gave.
@@ -226,14 +282,17 @@ def inherited(texts: Sequence[str], mounts_of: Callable[[str], Sequence[MountPoi
     """
     found: dict[str, MountPoint] = {}
     for text in texts:
+        if not text:
+            raise Invalid("volumes-from specification cannot be an empty string")
         ref, _, mode = text.partition(":")
-        if mode not in ("", "ro", "rw", "z", "Z"):
+        words = set(mode.split(",")) if mode else set()
+        if not _valid_mode(mode) or words & (PROPAGATIONS | {"nocopy"}):
             raise Invalid(f"invalid mode: {mode}")
         for point in mounts_of(ref):
-            if point.type in ("bind", "volume"):
-                # Theirs to fill and to remove; here it is only used.
-                changes = {"rw": point.rw and mode != "ro", "copy_up": False, "anonymous": False}
-                found.setdefault(point.destination, msgspec.structs.replace(point, **changes))
+            # Theirs to fill and to remove; here it is only used.
+            if point.type in {"bind", "volume"}:
+                changes = {"rw": point.rw and "ro" not in words, "copy_up": False, "anonymous": False, "mode": ""}
+                found[point.destination] = msgspec.structs.replace(point, **changes)
     return list(found.values())
 
 
@@ -242,6 +301,8 @@ def collect(
     config: Mapping[str, Any],
     name: Callable[[], str] = anonymous_name,
     others: Sequence[MountPoint] = (),
+    *,
+    deep: bool = True,
 ) -> tuple[MountPoint, ...]:
     """All mount points of a new container: the client's, then those it inherits, then the image's volumes.
 
@@ -250,19 +311,23 @@ def collect(
         config: ``Config``.
         name: makes the names of anonymous volumes.
         others: of ``inherited``; like the image's volumes they go where nothing else lies.
+        deep: what is read-only is so with all that is mounted below it.
 
     Raises:
         Invalid: malformed, or two for one place.
     """
     found: dict[str, MountPoint] = {}
+    driver = host.get("VolumeDriver") or ""
 
     def place(point: MountPoint) -> None:
         if point.destination in found:
             raise Invalid(f"Duplicate mount point: {point.destination}")
+        if not deep and not point.rw and point.type == "bind" and DEEP_READ_ONLY not in point.options:
+            point = msgspec.structs.replace(point, options=tuple({*point.options, FLAT_READ_ONLY}))
         found[point.destination] = point
 
     for raw in host.get("Binds") or []:
-        place(parse_bind(raw, name))
+        place(parse_bind(raw, name, driver))
     for given in host.get("Mounts") or []:
         place(parse_mount(given, name))
     tmpfs: Mapping[str, str] = host.get("Tmpfs") or {}
@@ -279,7 +344,7 @@ def collect(
     for path in config.get("Volumes") or {}:
         target = _target(path)
         if target not in taken:
-            found[target] = MountPoint("volume", "", target, name(), "local", copy_up=True, anonymous=True)
+            found[target] = MountPoint("volume", "", target, name(), driver, copy_up=True, anonymous=True)
     return tuple(found.values())
 
 
@@ -292,7 +357,8 @@ def oci(points: Sequence[MountPoint], tmpfs: Mapping[str, str]) -> list[Json]:
             found.append(_mount(point.destination, "tmpfs", "tmpfs", options))
             continue
         depth = "bind" if "nonrecursive" in point.options else "rbind"
-        access = "rw" if point.rw else "ro"
+        deep = RECURSIVE and depth == "rbind" and point.type == "bind" and FLAT_READ_ONLY not in point.options
+        access = "rw" if point.rw else "rro" if deep else "ro"
         found.append(_mount(point.destination, "bind", point.source, (depth, point.propagation or "rprivate", access)))
     for path, text in tmpfs.items():
         found.append(_mount(posixpath.normpath(path), "tmpfs", "tmpfs", tmpfs_options(text)))

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.containers import exited, pause, remains, remove, restarts
+from agent.engine.containers import exited, pause, remains, remove, restarts, sources
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.start import PROCESSES, start
 from agent.engine.errors import EngineError
@@ -56,9 +56,9 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     for name in names - known:
         await remains.clean(ops, name)
     for entry in list(ops.paths.snapshots.iterdir()):
-        if entry.name not in known and (entry.name not in ops.containers):
+        if sources.owner(entry.name) not in known and sources.owner(entry.name) not in ops.containers:
             await ops.snapshots.remove(entry.name)
-        elif entry.name not in known:
+        elif sources.owner(entry.name) not in known:
             await ops.snapshots.unmount(entry.name)
     for entry in list(ops.paths.containers.iterdir()):
         if entry.name not in ops.containers:

@@ -50,7 +50,7 @@ class ContainerService:
         return record
 
     async def create(
-        self, name: str, body: Mapping[str, Any], platform: str = "", *, managed: bool = False
+        self, name: str, body: Mapping[str, Any], platform: str = "", *, managed: bool = False, deep: bool = True
     ) -> tuple[str, Sequence[str]]:
         """Make a container; (id, warnings).
 
@@ -59,6 +59,7 @@ class ContainerService:
             body: the API's request.
             platform: ``os/architecture``; the image decides, so only linux is checked.
             managed: the builder's own, hidden from lists.
+            deep: a read-only bind is so with all that is mounted below it.
 
         Raises:
             NotFound: no such image. Invalid, Conflict, NoSpace, System: see ``create.create``.
@@ -68,7 +69,7 @@ class ContainerService:
         if not body.get("Image"):
             raise Invalid("No command specified" if body else "Config cannot be empty in order to create a container")
         image = self.ops.images.resolve(str(body["Image"]))
-        record, warnings = await create.create(self.ops, name, body, image, managed=managed)
+        record, warnings = await create.create(self.ops, name, body, image, managed=managed, deep=deep)
         return record.id, warnings
 
     async def start(self, ref: str) -> None:

@@ -76,7 +76,7 @@ class MountPoint(msgspec.Struct, frozen=True):
     """One entry of ``Mounts`` in inspect, and what the spec is made from."""
 
     type: str
-    """``bind``, ``volume`` or ``tmpfs``."""
+    """``bind``, ``volume``, ``tmpfs`` or ``image``."""
     source: str
     """Host path; empty for a volume until its start, and for tmpfs."""
     destination: str
@@ -90,7 +90,9 @@ class MountPoint(msgspec.Struct, frozen=True):
     anonymous: bool = False
     """Made for this container; removed with it by ``rm -v`` and AutoRemove."""
     options: tuple[str, ...] = ()
-    """Options of a tmpfs (``size=…``, ``mode=…``)."""
+    """Options of a tmpfs (``size=…``, ``mode=…``), of a bind how deep it goes."""
+    subpath: str = ""
+    """What of a volume or image is mounted; empty: all."""
 
 
 class NetworkState(msgspec.Struct, frozen=True):

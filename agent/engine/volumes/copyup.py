@@ -14,20 +14,41 @@ from agent.engine.kernel import syscalls
 CHUNK = 1 << 20
 
 
-def copy_up(root: Path, inside: str, volume: Path) -> bool:
+def copy_up(root: Path, inside: str, volume: Path, subpath: str = "") -> bool:
     """Copy the content of a directory of the image into an empty volume.
 
     Args:
         root: the container's root filesystem, mounted.
         inside: path in it, e.g. ``/var/lib/data``.
         volume: the volume's data directory.
+        subpath: a directory in it, to be filled in its place.
 
     Returns:
         Whether the image has that directory and the volume was empty.
     """
-    with os.scandir(volume) as entries:
-        if any(True for _ in entries):
-            return False
+    target = _target(volume, subpath)
+    if target is None:
+        return False
+    try:
+        with os.scandir(target) as entries:
+            empty = next(entries, None) is None
+        return empty and _filled(root, inside, target)
+    finally:
+        os.close(target)
+
+
+def _target(volume: Path, subpath: str) -> int | None:
+    anchor = os.open(volume, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        beneath = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
+        return syscalls.openat2(anchor, subpath or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=beneath)
+    except OSError:
+        return None  # the mount itself says what is wrong with it
+    finally:
+        os.close(anchor)
+
+
+def _filled(root: Path, inside: str, target: int) -> bool:
     anchor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = syscalls.openat2(
@@ -37,12 +58,10 @@ def copy_up(root: Path, inside: str, volume: Path) -> bool:
         return False
     finally:
         os.close(anchor)
-    target = os.open(volume, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _directory(source, target)
     finally:
         os.close(source)
-        os.close(target)
     return True
 
 

@@ -17,6 +17,7 @@ CONDITIONS = ("not-running", "next-exit", "removed")
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 # A start may carry no HostConfig since 1.24; clients that send "{}" are let through, as dockerd does.
 LARGEST_START_BODY = 7
+RECURSIVE_READ_ONLY_SINCE, SUBPATH_SINCE = (1, 44), (1, 45)
 
 
 class Exit(Protocol):
@@ -31,7 +32,9 @@ class Exit(Protocol):
 class Verbs(Protocol):
     """What these routes need of ``ContainerService``; every one raises NotFound for a container that is not there."""
 
-    async def create(self, name: str, body: Mapping[str, Any], platform: str) -> tuple[str, Sequence[str]]: ...
+    async def create(
+        self, name: str, body: Mapping[str, Any], platform: str, *, deep: bool
+    ) -> tuple[str, Sequence[str]]: ...
     async def start(self, ref: str) -> None: ...
     async def stop(self, ref: str, timeout: int | None, signal: str) -> None: ...
     async def restart(self, ref: str, timeout: int | None, signal: str) -> None: ...
@@ -101,7 +104,13 @@ class _Handlers:
         body = await params.json_body(request)
         if not body:
             raise Invalid("Config cannot be empty in order to create a container")
-        id_, warnings = await self._verbs.create(request.query.get("name", ""), body, request.query.get("platform", ""))
+        check_mounts(body, request["version"])
+        id_, warnings = await self._verbs.create(
+            request.query.get("name", ""),
+            body,
+            request.query.get("platform", ""),
+            deep=request["version"] >= RECURSIVE_READ_ONLY_SINCE,
+        )
         return reply({"Id": id_, "Warnings": warnings}, status=201)
 
     async def start(self, request: web.Request) -> web.StreamResponse:
@@ -196,3 +205,17 @@ class _Handlers:
 
 def _timeout(request: web.Request) -> int | None:
     return params.integer(request, "t", parser="Atoi") if request.query.get("t") else None
+
+
+def check_mounts(body: Mapping[str, Any], version: tuple[int, int]) -> None:
+    """Refuse what an older version of the API did not know.
+
+    Raises:
+        Invalid: in dockerd's words.
+    """
+    host = body.get("HostConfig")
+    for mount in (host.get("Mounts") or ()) if isinstance(host, Mapping) else ():
+        if version < RECURSIVE_READ_ONLY_SINCE and (mount.get("BindOptions") or {}).get("ReadOnlyForceRecursive"):
+            raise Invalid("BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer")
+        if version < SUBPATH_SINCE and (mount.get("VolumeOptions") or {}).get("Subpath"):
+            raise Invalid("VolumeOptions.Subpath needs API v1.45 or newer")

@@ -161,7 +161,7 @@ def test_binds_and_volumes() -> None:
         "rslave",
     )
     named = mounts.parse_bind("data:/d")
-    assert (named.type, named.name, named.mode, named.anonymous, named.copy_up) == ("volume", "data", "z", False, True)
+    assert (named.type, named.name, named.mode, named.anonymous, named.copy_up) == ("volume", "data", "", False, True)
     anonymous = mounts.parse_bind("/d")
     assert anonymous.anonymous
     assert len(anonymous.name) == 64

@@ -101,7 +101,7 @@ def test_a_mount_of_the_client_covers_ours_and_inner_ones_come_later() -> None:
     assert destinations.index("/x") < destinations.index("/x/y")
     assert made["linux"]["rootfsPropagation"] == "slave"
     outer = made["mounts"][destinations.index("/x")]
-    assert outer["options"] == ["rbind", "rslave", "ro"]
+    assert outer["options"] == ["rbind", "rslave", "rro"]
 
 
 def test_our_annotations_come_last() -> None:

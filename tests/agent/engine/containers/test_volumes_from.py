@@ -18,7 +18,10 @@ OTHERS = {
 
 def test_it_works() -> None:
     found = inherited(["a", "b"], OTHERS.__getitem__)
-    assert [(point.destination, point.name, point.rw) for point in found] == [("/v", "vol", True), ("/srv", "", True)]
+    assert [(point.destination, point.name, point.rw) for point in found] == [
+        ("/v", "second", True),
+        ("/srv", "", True),
+    ]
     assert not any(point.copy_up or point.anonymous for point in found)
 
 

@@ -1,7 +1,8 @@
 """Orders under kills: none lost, none twice; containers keep their pids; open log views go on without gap or repeat.
 
 Each container writes ``started`` when its process begins, into its own log on the host's disk, so the number of starts
-that an order caused can be counted long after. ``LONGSHORE_CHAOS_ORDERS`` asks for more than the short form.
+that an order caused can be counted long after. A page of the dashboard watches: it loses the server, comes back by
+itself and shows all as it is. ``LONGSHORE_CHAOS_ORDERS`` asks for more than the short form.
 """
 
 import json
@@ -17,6 +18,7 @@ import requests
 from tests import busybox
 from tests.e2e.chaos import VICTIMS, Killer
 from tests.e2e.logview import LogView
+from tests.e2e.pagewatch import PageWatch
 from tests.lab import Lab, LabHost
 
 ORDERS = int(os.environ.get("LONGSHORE_CHAOS_ORDERS", "60"))
@@ -84,6 +86,7 @@ def test_orders_survive_kills(lab: Lab) -> None:
     views = [LogView(lab, host, f"steady-{tag}") for host in hosts]
     for view in views:
         view.start()
+    page = PageWatch(lab, f"steady-{tag}", len(hosts)).opened()
 
     done = False
     killer = Killer(lab, each=KILLS_EACH, seed=random.randrange(1 << 30), pause=(0.5, 2.5), enough=lambda: done)
@@ -115,6 +118,9 @@ def test_orders_survive_kills(lab: Lab) -> None:
 
     for host in hosts:
         lab.wait_online(host)
+    page.finish()
+    assert {"reconnecting", "connected"} <= {now["live"] for now in page.said}
+    assert page.recovered_in < 15, f"the page was whole again after {page.recovered_in:.1f} s: {page.said[-1]}"
     # None lost, none twice: one container of each name, started exactly twice (create with start, one restart).
     assert [name for host, name, _ in created if _starts(host, name) != 2] == []
     for i, host in enumerate(hosts):

@@ -6,7 +6,7 @@ import { setServerTime } from './clock'
 import type { Kind } from './keys'
 import { LiveCache } from './live'
 import { settle } from './orders'
-import { type Channel, CLOSE, type Message, openChannel } from './socket'
+import { type Channel, CLOSE, hurry, type Message, openChannel } from './socket'
 import { createStore, useStore } from './store'
 import type { Page, Row } from './types'
 
@@ -65,7 +65,12 @@ export function startLive(client: QueryClient): () => void {
   }
   open()
   document.addEventListener('visibilitychange', onVisibility)
+  const unsubscribe = client.getQueryCache().subscribe((event) => {
+    const answered = event.type === 'updated' && event.action.type === 'success' && !event.action.manual
+    if (answered && connection.get().status === 'reconnecting') hurry()
+  })
   return () => {
+    unsubscribe()
     document.removeEventListener('visibilitychange', onVisibility)
     clearTimeout(hiddenTimer)
     channel?.close()
@@ -100,6 +105,7 @@ function hello(message: Message, client: QueryClient): void {
   seq ??= Number(message.seq)
   if (!sameRing) seq = Number(message.seq)
   mark('connected')
+  hurry()
 }
 
 /** CPU and memory of the rows in sight: at most 300 at a time. */

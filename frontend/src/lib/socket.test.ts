@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
-import { backoff, openChannel } from './socket'
+import { backoff, hurry, openChannel } from './socket'
 
 class FakeSocket {
   static made: FakeSocket[] = []
@@ -60,6 +60,27 @@ test('no attempt while the tab is hidden; one as soon as it is shown', async () 
   hidden.mockReturnValue(false)
   document.dispatchEvent(new Event('visibilitychange'))
   expect(FakeSocket.made).toHaveLength(2)
+})
+
+test('a sign of life ends the wait, and dozens of them make one attempt', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(1)
+  const channel = openChannel(() => '/ws/x', {}, { retry: true })
+  for (let attempt = 0; attempt < 6; attempt += 1) {
+    FakeSocket.made.at(-1)?.onclose?.({ code: 1006, reason: '' })
+    await vi.advanceTimersByTimeAsync(30_000)
+  }
+  FakeSocket.made.at(-1)?.onclose?.({ code: 1006, reason: '' })
+  const before = FakeSocket.made.length
+  hurry()
+  hurry()
+  expect(FakeSocket.made).toHaveLength(before + 1)
+  FakeSocket.made.at(-1)?.onclose?.({ code: 1006, reason: '' })
+  hurry()
+  expect(FakeSocket.made).toHaveLength(before + 1)
+  channel.close()
+  await vi.advanceTimersByTimeAsync(60_000)
+  hurry()
+  expect(FakeSocket.made).toHaveLength(before + 1)
 })
 
 test('closed by us: nothing follows', async () => {

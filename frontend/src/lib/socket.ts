@@ -1,8 +1,13 @@
-/** A WebSocket that comes back: full jitter from 0.5 s to 30 s, reset after 10 s of health, silent while hidden or offline. */
+/**
+ * A WebSocket that comes back: full jitter from 0.5 s to 30 s, reset after 10 s of health, silent while hidden or offline.
+ * A sign of life of the server, by another way, ends the wait.
+ */
 const PROTOCOL = 'longshore.v1'
 const FIRST_DELAY = 500
 const LAST_DELAY = 30_000
 const HEALTHY_AFTER = 10_000
+/** Signs of life may come by the dozen. */
+const HURRY_PAUSE = 2_000
 
 export const CLOSE = { badMessage: 4400, signedOut: 4401, denied: 4403, notFound: 4404, wrongState: 4409, gone: 4410, hostOffline: 4503, restart: 1012 } as const
 /** After these nothing is to be had from another attempt; 1000 is an end that both sides meant. */
@@ -27,6 +32,16 @@ export interface Channel {
   close: () => void
 }
 
+const waiting = new Set<() => void>()
+let hurriedAt = -HURRY_PAUSE
+
+/** The server answers: what waits to connect again does so now. */
+export function hurry(): void {
+  if (waiting.size === 0 || performance.now() - hurriedAt < HURRY_PAUSE) return
+  hurriedAt = performance.now()
+  for (const go of [...waiting]) go()
+}
+
 export function backoff(attempt: number, random: () => number = Math.random): number {
   return random() * Math.min(LAST_DELAY, FIRST_DELAY * 2 ** attempt)
 }
@@ -34,7 +49,7 @@ export function backoff(attempt: number, random: () => number = Math.random): nu
 /** `path` is asked at each attempt, so that a resumed stream can name where it stopped. */
 export function openChannel(path: () => string, handlers: Handlers, { retry = false } = {}): Channel {
   let socket: WebSocket | undefined
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let stopWaiting = (): void => undefined
   let attempt = 0
   let closed = false
 
@@ -62,21 +77,29 @@ export function openChannel(path: () => string, handlers: Handlers, { retry = fa
 
   function wait(): void {
     const ready = (): boolean => !document.hidden && navigator.onLine
-    const go = (): void => {
+    let due = false
+    stopWaiting = () => {
+      clearTimeout(timer)
+      waiting.delete(onSign)
       document.removeEventListener('visibilitychange', onReady)
       removeEventListener('online', onReady)
-      if (!closed) open()
+    }
+    const go = (): void => {
+      stopWaiting()
+      open()
     }
     const onReady = (): void => {
+      if (due && ready()) go()
+    }
+    const onSign = (): void => {
       if (ready()) go()
     }
-    timer = setTimeout(() => {
-      if (ready()) {
-        open()
-        return
-      }
-      document.addEventListener('visibilitychange', onReady)
-      addEventListener('online', onReady)
+    waiting.add(onSign)
+    document.addEventListener('visibilitychange', onReady)
+    addEventListener('online', onReady)
+    const timer = setTimeout(() => {
+      due = true
+      onReady()
     }, backoff(attempt))
     attempt += 1
   }
@@ -91,7 +114,7 @@ export function openChannel(path: () => string, handlers: Handlers, { retry = fa
     },
     close: () => {
       closed = true
-      clearTimeout(timer)
+      stopWaiting()
       const leaving = socket
       socket = undefined
       leaving?.close(1000)

@@ -19,6 +19,7 @@ import { BulkBar } from './BulkBar'
 import { Cards } from './Cards'
 import { FilterButtons, FilterChips } from './Filters'
 import { type Selection, useSelection, useStableOrder } from './hooks'
+import { OfflineHosts } from './OfflineHosts'
 import { SkeletonRows, Table } from './Table'
 import type { ListConfig } from './types'
 import { type ListUrl, useListUrl } from './url'
@@ -55,7 +56,7 @@ export function ListPage<T extends Row>({ config }: { config: ListConfig<T> }) {
           if (!event.currentTarget.contains(event.relatedTarget)) setTouched(false)
         }}
       >
-        <OfflineHosts rows={rows} config={config} />
+        {config.hostOf && <OfflineHosts rows={rows} hostOf={config.hostOf} />}
         {query.isError && rows.length > 0 && <RefreshFailed error={query.error} at={query.dataUpdatedAt} retry={() => void query.refetch()} />}
         {config.bulk && !phone && <BulkBar selection={selection} shown={shown} actions={config.bulk} counted={counted} />}
         <div className="refetching" data-on={query.isFetching && !query.isPending} />
@@ -162,26 +163,6 @@ function RefreshFailed({ error, at, retry }: { error: unknown; at: number; retry
       <Button small kind="plain" onClick={retry}>
         <Trans>Retry</Trans>
       </Button>
-    </div>
-  )
-}
-
-function OfflineHosts<T extends Row>({ rows, config }: { rows: T[]; config: ListConfig<T> }) {
-  const hosts = new Map<string, number>()
-  for (const row of rows) {
-    const host = config.hostOf?.(row)
-    if (host && !host.online) hosts.set(host.name, (hosts.get(host.name) ?? 0) + 1)
-  }
-  if (hosts.size === 0) return null
-  const names = [...hosts.keys()].join(', ')
-  const stale = [...hosts.values()].reduce((sum, n) => sum + n, 0)
-  return (
-    <div className="banner grey-banner">
-      <Icon name="alert" />
-      <span className="cut">
-        <span className="strong">{hosts.size === 1 ? t`${names} is offline.` : t`${names} are offline.`}</span>{' '}
-        <span className="muted">{stale === 1 ? t`1 row shows what it last reported; actions will queue.` : t`${stale} rows show what they last reported; actions will queue.`}</span>
-      </span>
     </div>
   )
 }

@@ -12,6 +12,18 @@ PLUGIN_DIRECTORIES = tuple(Path(one, "docker/plugins") for one in ("/run", "/etc
 
 
 @dataclass(frozen=True, slots=True)
+class TcpDoor:
+    """Where the API is served on TCP, and whom it trusts there: the three files are PEM."""
+
+    host: str
+    port: int
+    authority: Path
+    """Of the clients' certificates."""
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class EngineConfig:
     """Settings of one engine."""
 
@@ -19,6 +31,8 @@ class EngineConfig:
     """State, images, layers and logs. Must not lie on overlayfs: an upper directory there is refused by the kernel."""
     socket: Path
     """Where the Docker Engine API is served, 0660."""
+    tcp: TcpDoor | None = None
+    """TCP besides, in the engine's own namespace; none unless asked for, since whoever gets in is root on this host."""
     netns: Path | None = None
     """Namespace that holds every link, address, rule and published port of the engine; its own connections stay
     outside.

@@ -4,7 +4,6 @@ Start: lock the root, open the state, build, find out what is true and finish wh
 SIGINT): stop serving, end what runs for clients, close. Containers run on either way.
 """
 
-import argparse
 import asyncio
 import contextlib
 import gc
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from agent.engine.api import backends, server
+from agent.engine.api import backends, server, tls
 from agent.engine.api.routers import (
     absent,
     build,
@@ -37,11 +36,11 @@ from agent.engine.api.routers import (
 )
 from agent.engine.api.schema.system import Facts
 from agent.engine.build.service import BuildService
-from agent.engine.config import JOURNAL_SOCKET, MAX_SOCKET_PATH, PLUGIN_DIRECTORIES, EngineConfig
-from agent.engine.containers import apparmor, labels, pause, recovery, security
+from agent.engine.commandline import parse
+from agent.engine.config import EngineConfig
+from agent.engine.containers import apparmor, labels, pause, recovery
 from agent.engine.containers.access import Access
-from agent.engine.containers.limits import Machine
-from agent.engine.containers.logdrivers import options as logdrivers
+from agent.engine.containers.machine import this_machine
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.seccomp import FilterCache
 from agent.engine.containers.service import ContainerService
@@ -68,7 +67,7 @@ from agent.engine.registry.client import Registries
 from agent.engine.runtime.conmon import Conmon
 from agent.engine.runtime.crun import Crun, choose, usable
 from agent.engine.runtime.exits import Exits
-from agent.engine.runtime.runtimes import ALIAS, Runtimes
+from agent.engine.runtime.runtimes import Runtimes
 from agent.engine.state.db import Database
 from agent.engine.state.journal import Journal
 from agent.engine.state.locks import Locks
@@ -80,8 +79,6 @@ log = logging.getLogger(__name__)
 
 THREADS = 16
 """Workers for calls that block: one that waits for a disk must not hold up twenty starts."""
-RESERVED = ("crun", "runc", ALIAS)
-"""Names of runtimes that mean what they say."""
 LAST_WORK = 10.0
 """Seconds that shutdown waits for what is under way."""
 
@@ -184,6 +181,7 @@ class Engine:
             attaching=self.access.attaching,
         )
         self._runner: web.AppRunner | None = None
+        self._tcp: asyncio.Server | None = None
 
     def _map(self, ids: IdMap) -> None:
         """Show the data root with the ids of user namespaces, to those who are root there and to no other user."""
@@ -309,11 +307,15 @@ class Engine:
         self._runner = await server.listen(server.application(self.routes()), self.config.socket)
         if self.config.socket_group:
             os.chown(self.config.socket, 0, grp.getgrnam(self.config.socket_group).gr_gid)
+        if self.config.tcp is not None:
+            self._tcp = await tls.listen(self.config.tcp, self.config.socket)
 
     async def close(self) -> None:
         """Stop serving and close, in order; containers run on."""
         self.ops.closing = True
         self.events.close()
+        if self._tcp is not None:
+            self._tcp.close()
         if self._runner is not None:
             await self._runner.cleanup()
         for task in self.ops.restarts.values():
@@ -341,33 +343,6 @@ def check_root(root: Path) -> None:
         raise Invalid(f"{root} lies on overlayfs, which cannot hold layers: choose a root on ext4, xfs or tmpfs")
 
 
-def this_machine(hierarchy: cgroups.Hierarchy) -> Machine:
-    """CPUs and memory of the host, and what its cgroups can limit."""
-    online = Path("/sys/devices/system/cpu/online")
-    nodes = Path("/sys/devices/system/node/online")
-    memory, blkio, cpu = (hierarchy.directory("/", name) for name in ("memory", "blkio", "cpu"))
-    v2 = hierarchy.version == 2
-    swap = v2 or (memory is not None and (memory / "memory.memsw.limit_in_bytes").exists())
-    return Machine(
-        cpus=os.cpu_count() or 1,
-        memory=machine.memory(),
-        online=online.read_text().strip() if online.exists() else "",
-        nodes=nodes.read_text().strip() if nodes.exists() else "0",
-        swap_limit=swap,
-        memory_v1=not v2,
-        weights="io" in hierarchy.controllers if v2 else blkio is not None and (blkio / "blkio.weight").exists(),
-        realtime=not v2 and cpu is not None and (cpu / "cpu.rt_runtime_us").exists(),
-        open_files=open_files(),
-    )
-
-
-def open_files() -> int:
-    """The most descriptors that a container can be allowed."""
-    if "CAP_SYS_RESOURCE" in security.own_capabilities():
-        return int(Path("/proc/sys/fs/nr_open").read_text())
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-
-
 async def serve(config: EngineConfig) -> None:
     """Run one engine until it is told to stop."""
     loop = asyncio.get_running_loop()
@@ -389,70 +364,6 @@ async def serve(config: EngineConfig) -> None:
         await stopping.wait()
     finally:
         await engine.close()
-
-
-def parse(argv: Sequence[str]) -> EngineConfig:
-    """The command line as a configuration.
-
-    Raises:
-        Invalid: the socket's path is too long for an address, or a log option is not known.
-    """
-    parser = argparse.ArgumentParser(prog="agent engine", description="Run the container engine.")
-    parser.add_argument("--root", type=Path, required=True, help="data root; not on overlayfs")
-    parser.add_argument("--socket", type=Path, required=True, help="where the Docker Engine API is served")
-    parser.add_argument("--netns", type=Path, help="network namespace for bridges, ports and rules")
-    parser.add_argument("--cgroup-parent", default="", help="parent cgroup (default: /longshore-<hash of root>)")
-    parser.add_argument("--socket-group", default="", help="group that may use the socket")
-    parser.add_argument("--runtime", default="", help="name of the default OCI runtime: crun, runc, or one added")
-    parser.add_argument("--add-runtime", action="append", default=[], help="NAME=PATH of a further OCI runtime")
-    parser.add_argument("--userns-remap", default="", help="user namespaces: default, or USER[:GROUP] of /etc/subuid")
-    parser.add_argument("--default-capabilities", default="podman", choices=["podman", "docker"])
-    parser.add_argument("--insecure-registry", action="append", default=[], help="registry without TLS: host:port")
-    parser.add_argument("--layer-bytes", type=int, default=20 << 30, help="unpacked size of a layer at most")
-    parser.add_argument("--layer-entries", type=int, default=1_000_000, help="files of a layer at most")
-    parser.add_argument("--disk-floor", type=int, default=5, help="percent of the disk that unpacking leaves free")
-    parser.add_argument("--plugin-directory", action="append", type=Path, help="of volume plugins (default: Docker's)")
-    parser.add_argument("--log-driver", default="json-file", help="of containers that name none")
-    parser.add_argument("--log-opt", action="append", default=[], help="key=value for that driver")
-    parser.add_argument("--journal-socket", type=Path, default=JOURNAL_SOCKET, help=argparse.SUPPRESS)
-    parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
-    parser.add_argument("--debug", action="store_true", help="log more")
-    options = parser.parse_args(argv)
-    log_options = dict(option.partition("=")[::2] for option in options.log_opt)
-    logdrivers.check(options.log_driver, log_options)
-    socket = options.socket.absolute()
-    if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
-        raise Invalid(f"the socket's path is longer than {MAX_SOCKET_PATH} bytes: {socket}")
-    return EngineConfig(
-        root=options.root,
-        socket=socket,
-        netns=options.netns,
-        cgroup_parent=options.cgroup_parent,
-        socket_group=options.socket_group,
-        runtime=options.runtime,
-        runtimes=tuple(_runtime(text) for text in options.add_runtime),
-        userns_remap=options.userns_remap,
-        default_capabilities=options.default_capabilities,
-        insecure_registries=tuple(options.insecure_registry),
-        layer_bytes=options.layer_bytes,
-        layer_entries=options.layer_entries,
-        disk_floor=options.disk_floor,
-        log_driver=options.log_driver,
-        log_options=log_options,
-        journal_socket=options.journal_socket,
-        labels=tuple(options.label),
-        plugin_directories=tuple(options.plugin_directory or PLUGIN_DIRECTORIES),
-        debug=options.debug,
-    )
-
-
-def _runtime(text: str) -> tuple[str, str]:
-    name, equals, program = text.partition("=")
-    if not name or not equals or not program.startswith("/"):
-        raise Invalid(f"--add-runtime wants NAME=PATH, not {text}")
-    if name in RESERVED:
-        raise Invalid(f"runtime name '{name}' is reserved")
-    return name, program
 
 
 def main(argv: Sequence[str] | None = None) -> int:

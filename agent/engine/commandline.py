@@ -1,0 +1,96 @@
+"""The command line of ``python -m agent engine`` as a configuration."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.engine.config import JOURNAL_SOCKET, MAX_SOCKET_PATH, PLUGIN_DIRECTORIES, EngineConfig, TcpDoor
+from agent.engine.containers.logdrivers import options as logdrivers
+from agent.engine.errors import Invalid
+from agent.engine.runtime.runtimes import ALIAS
+
+RESERVED = ("crun", "runc", ALIAS)
+"""Names of runtimes that mean what they say."""
+
+
+def parse(argv: Sequence[str]) -> EngineConfig:
+    """The command line as a configuration.
+
+    Raises:
+        Invalid: an option's value cannot be: a socket's path too long for an address, TCP without TLS, …
+    """
+    parser = argparse.ArgumentParser(prog="agent engine", description="Run the container engine.")
+    parser.add_argument("--root", type=Path, required=True, help="data root; not on overlayfs")
+    parser.add_argument("--socket", type=Path, required=True, help="where the Docker Engine API is served")
+    parser.add_argument("--netns", type=Path, help="network namespace for bridges, ports and rules")
+    parser.add_argument("--cgroup-parent", default="", help="parent cgroup (default: /longshore-<hash of root>)")
+    parser.add_argument("--tcp", default="", metavar="HOST:PORT", help="serve the API here too, with mutual TLS")
+    parser.add_argument("--tlscacert", type=Path, help="whose certificates clients must have (PEM)")
+    parser.add_argument("--tlscert", type=Path, help="the engine's certificate (PEM)")
+    parser.add_argument("--tlskey", type=Path, help="and its key (PEM)")
+    parser.add_argument("--socket-group", default="", help="group that may use the socket")
+    parser.add_argument("--runtime", default="", help="name of the default OCI runtime: crun, runc, or one added")
+    parser.add_argument("--add-runtime", action="append", default=[], help="NAME=PATH of a further OCI runtime")
+    parser.add_argument("--userns-remap", default="", help="user namespaces: default, or USER[:GROUP] of /etc/subuid")
+    parser.add_argument("--default-capabilities", default="podman", choices=["podman", "docker"])
+    parser.add_argument("--insecure-registry", action="append", default=[], help="registry without TLS: host:port")
+    parser.add_argument("--layer-bytes", type=int, default=20 << 30, help="unpacked size of a layer at most")
+    parser.add_argument("--layer-entries", type=int, default=1_000_000, help="files of a layer at most")
+    parser.add_argument("--disk-floor", type=int, default=5, help="percent of the disk that unpacking leaves free")
+    parser.add_argument("--plugin-directory", action="append", type=Path, help="of volume plugins (default: Docker's)")
+    parser.add_argument("--log-driver", default="json-file", help="of containers that name none")
+    parser.add_argument("--log-opt", action="append", default=[], help="key=value for that driver")
+    parser.add_argument("--journal-socket", type=Path, default=JOURNAL_SOCKET, help=argparse.SUPPRESS)
+    parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
+    parser.add_argument("--debug", action="store_true", help="log more")
+    options = parser.parse_args(argv)
+    log_options = dict(option.partition("=")[::2] for option in options.log_opt)
+    logdrivers.check(options.log_driver, log_options)
+    socket = options.socket.absolute()
+    if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
+        raise Invalid(f"the socket's path is longer than {MAX_SOCKET_PATH} bytes: {socket}")
+    return EngineConfig(
+        root=options.root,
+        socket=socket,
+        tcp=_door(options.tcp, options.tlscacert, options.tlscert, options.tlskey),
+        netns=options.netns,
+        cgroup_parent=options.cgroup_parent,
+        socket_group=options.socket_group,
+        runtime=options.runtime,
+        runtimes=tuple(_runtime(text) for text in options.add_runtime),
+        userns_remap=options.userns_remap,
+        default_capabilities=options.default_capabilities,
+        insecure_registries=tuple(options.insecure_registry),
+        layer_bytes=options.layer_bytes,
+        layer_entries=options.layer_entries,
+        disk_floor=options.disk_floor,
+        log_driver=options.log_driver,
+        log_options=log_options,
+        journal_socket=options.journal_socket,
+        labels=tuple(options.label),
+        plugin_directories=tuple(options.plugin_directory or PLUGIN_DIRECTORIES),
+        debug=options.debug,
+    )
+
+
+def _runtime(text: str) -> tuple[str, str]:
+    name, equals, program = text.partition("=")
+    if not name or not equals or not program.startswith("/"):
+        raise Invalid(f"--add-runtime wants NAME=PATH, not {text}")
+    if name in RESERVED:
+        raise Invalid(f"runtime name '{name}' is reserved")
+    return name, program
+
+
+def _door(address: str, authority: Path | None, certificate: Path | None, key: Path | None) -> TcpDoor | None:
+    if not address:
+        if authority or certificate or key:
+            raise Invalid("--tlscacert, --tlscert and --tlskey are for --tcp")
+        return None
+    if authority is None or certificate is None or key is None:
+        raise Invalid("--tcp needs --tlscacert, --tlscert and --tlskey: plain TCP would make every caller root here")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise Invalid(f"--tcp wants HOST:PORT, not {address!r}")
+    return TcpDoor(host.strip("[]"), int(port), authority, certificate, key)

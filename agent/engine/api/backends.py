@@ -133,11 +133,16 @@ class ContainerViews:
         selection = listing.Selection(filters, context)
         found = listing.select(self._s.containers, selection, everything=everything, limit=limit)
         linked = [record for record in self._s.containers if record.links]
+        # Many containers have one image, and finding its name is half the work of a row.
+        images: dict[tuple[str, str], str] = {}
+        for record in found:
+            key = (record.image_ref, record.image_id)
+            images[key] = images.get(key) or self._image_name(record)
         rows = [
             inspect.summary(
                 record,
                 networks=self._s.networks.endpoint_settings(record),
-                image=self._image_name(record),
+                image=images[record.image_ref, record.image_id],
                 aliases=[*links.names(record, linked)],
             )
             for record in found

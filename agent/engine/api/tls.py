@@ -151,6 +151,7 @@ class _Client(_Side):
             return
         if self._waiting:
             self._forward(b"")
+            self.pause(False)
         if self._ended:
             self._end_back()
 

@@ -20,9 +20,11 @@ ROOT/                               0700: nobody but root reads layers, logs or 
 └── trash/                          on its way out, deleted in the background     (storage/trash.py)
 
 RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it describes
+├── crun                            the runtime in sealed memory            (kernel/programs.py)
 ├── runtime/<id>/                   the OCI runtime's own state (crun's exec.fifo)
 ├── containers/<id>/                bundle: config.json, attach, ctl, winsz, oom, pidfile, processes
 ├── execs/<exec id>/                the same for a detached exec, with its own exit/
+├── programs/<path>                 the runtime, in sealed memory           (kernel/programs.py)
 ├── events                          the last events, for ``since`` after a restart     (events.py)
 ├── netns/<id>                      network namespaces, bound
 ├── userns/<id>                     user namespaces, bound while a container begins

@@ -1,7 +1,14 @@
-"""Programs of the host that the engine starts: which version is there."""
+"""Programs of the host that the engine starts: which version is there, and a copy that nobody can write."""
 
+import fcntl
+import os
 import re
 import subprocess
+from pathlib import Path
+
+_ADD_SEALS, _ALL_SEALS = 1033, 0xF
+_EXECUTABLE = 0x10
+_PIECE = 1 << 20
 
 
 def version(name: str) -> str:
@@ -12,3 +19,56 @@ def version(name: str) -> str:
         return "N/A"
     found = re.search(r"\d+\.\d+[\w.+-]*", out)
     return found[0] if found else "N/A"
+
+
+class Sealed:
+    """A program in sealed memory, as runtimes copy themselves so that a container cannot overwrite them.
+
+    Started from here a runtime finds itself sealed. Otherwise it first mounts a copy of itself, unmounts it and begins
+    anew, at each call: a quarter of its time.
+    """
+
+    def __init__(self, program: Path, link: Path) -> None:
+        """
+        Args:
+            program: the file.
+            link: a name to give to whoever starts it; ours alone. Good while this process lives.
+        """
+        self._program, self._link = program, link
+        self._descriptor = -1
+        self._seen: tuple[int, int, int] | None = None
+
+    @property
+    def path(self) -> str:
+        """What to start: the copy, made again where the program was replaced; the program itself where none can be."""
+        try:
+            info = self._program.stat()
+            seen = info.st_dev, info.st_ino, info.st_mtime_ns
+            if seen != self._seen:
+                self._copy()
+                self._seen = seen
+        except OSError:
+            return str(self._program)
+        return str(self._link)
+
+    def _copy(self) -> None:
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        try:
+            descriptor = os.memfd_create(self._link.name, flags | _EXECUTABLE)
+        except OSError:
+            descriptor = os.memfd_create(self._link.name, flags)
+        try:
+            with self._program.open("rb") as file:
+                while os.sendfile(descriptor, file.fileno(), None, _PIECE):
+                    pass
+            os.fchmod(descriptor, 0o500)
+            fcntl.fcntl(descriptor, _ADD_SEALS, _ALL_SEALS)
+            self._link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = descriptor

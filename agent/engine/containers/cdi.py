@@ -141,12 +141,15 @@ def inject(document: Json, found: Sequence[Mapping[str, Any]], nodes: Sequence[t
         kept = [variable for variable in process["env"] if variable.partition("=")[0] not in names_given]
         process["env"] = [*kept, *(edit.get("env") or ())]
         for mount in edit.get("mounts") or ():
+            options, kind = list(mount.get("options") or ()), mount.get("type") or "bind"
+            if kind == "bind" and not {"bind", "rbind"} & set(options):
+                options.insert(0, "rbind")
             document["mounts"].append(
                 {
                     "destination": mount["containerPath"],
-                    "type": mount.get("type") or "bind",
+                    "type": kind,
                     "source": mount["hostPath"],
-                    "options": list(mount.get("options") or ("rbind",)),
+                    "options": options,
                 }
             )
         for hook in edit.get("hooks") or ():

@@ -69,6 +69,8 @@ def plan(
     warnings = [*limits.check(host, ops.machine), *requests.check_mode(body, host)]
     security.sysctls(host)
     limits.without(host, ops.machine)
+    if hostconfig.layer_size(host.get("StorageOpt")) and not ops.snapshots.limits():
+        raise Invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
     security.device_rules(host["DeviceCgroupRules"])
     links = linking.made(host["Links"], host["NetworkMode"], lambda ref: sharing.find(ops, ref))
     points = mounts.collect(
@@ -146,7 +148,8 @@ async def _make(ops: Ops, record: ContainerRecord) -> ContainerRecord:
         intent = await ops.journal.begin("create", container_id, {"volumes": _anonymous(record)})
         undo.push_async_callback(ops.journal.done, intent)
         failpoint("create.begun")
-        await ops.snapshots.prepare(container_id, record.chain_id)
+        size = hostconfig.layer_size(record.host_config.get("StorageOpt"))
+        await ops.snapshots.prepare(container_id, record.chain_id, size)
         undo.push_async_callback(ops.snapshots.remove, container_id)
         failpoint("create.layer")
         ops.paths.container(container_id).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.engine.containers import security, users
+from agent.engine.containers import security, users, workdirs
 from agent.engine.containers.exec import Exec
 from agent.engine.errors import Conflict
 from agent.engine.state.records import ContainerRecord
@@ -75,12 +75,14 @@ class ProcessMaker:
         """The exec's process.
 
         Raises:
-            Invalid: its user is not known in the container.
+            Invalid: its user is not known in the container, or its working directory leads out of it.
             Conflict: the container has just ended.
         """
         try:
             base = json.loads((self._bundle(record.id) / "config.json").read_bytes())["process"]
             user = await asyncio.to_thread(self._user, record, exec_) if exec_.user else None
+            if exec_.workdir:
+                await asyncio.to_thread(workdirs.check, Path(f"/proc/{record.state.pid}/root"), exec_.workdir)
         except (FileNotFoundError, ProcessLookupError) as error:
             raise Conflict(f"Container {record.id} is not running") from error
         return process(base, record, exec_, user)

@@ -4,6 +4,7 @@ Clients send every key, most of them null or empty: that means "the default". A 
 engine does not implement is an error, never ignored: the container would run with less than what was asked for.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -41,6 +42,7 @@ _MODES: tuple[tuple[str, frozenset[str], bool, str], ...] = (
     ("CgroupnsMode", frozenset({"", "host", "private"}), False, "invalid cgroup namespace mode"),
 )
 _DEVICE_REQUEST: Json = {"Driver": "", "Count": 0, "DeviceIDs": None, "Capabilities": None, "Options": None}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?")
 CONTAINER = "container:"
 SHARED = ("PidMode", "IpcMode", "NetworkMode")
 """Modes that may name a container whose namespace is shared."""
@@ -107,6 +109,23 @@ def completed(
         if host["ReadonlyPaths"] is None:
             host["ReadonlyPaths"] = list(security.DOCKER_READONLY)
     return host
+
+
+def layer_size(options: Mapping[str, str] | None) -> int:
+    """Bytes that a writable layer may hold, of ``--storage-opt size=``; 0: no limit. Pure.
+
+    Raises:
+        Invalid: another option, or no size.
+    """
+    size = 0
+    for key, text in (options or {}).items():
+        if key.lower() != "size":
+            raise Invalid(f"Unknown option {key}")
+        found = _SIZE.fullmatch(text.strip().lower())
+        if found is None:
+            raise Invalid(f"invalid size: '{text}'")
+        size = int(float(found[1]) * 1024 ** "bkmgtp".index(found[2] or "b"))
+    return size
 
 
 def check_users(host: Mapping[str, Any]) -> None:

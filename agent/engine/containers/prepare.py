@@ -7,7 +7,19 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.engine.containers import apparmor, blockio, cdi, devices, labels, seccomp, security, sharing, spec, users
+from agent.engine.containers import (
+    apparmor,
+    blockio,
+    cdi,
+    devices,
+    labels,
+    seccomp,
+    security,
+    sharing,
+    spec,
+    users,
+    workdirs,
+)
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.spec import Json, Prepared
 from agent.engine.errors import Invalid, System
@@ -194,7 +206,6 @@ def build(record: ContainerRecord, given: Prepared) -> Json:
     Raises:
         Invalid: the working directory leads through a magic link.
     """
-    directory = record.config.get("WorkingDir") or "/"
-    if directory.startswith("/proc/self/fd") or directory.startswith("/proc/thread-self"):
-        raise Invalid(f"the working directory '{directory}' leads through a descriptor")
+    if directory := record.config.get("WorkingDir"):
+        workdirs.check(Path(given.rootfs), directory)
     return spec.build(record, given)

@@ -16,6 +16,8 @@ KEYS = frozenset({
     "CpuRealtimeRuntime", "CpusetCpus", "CpusetMems", "KernelMemory", "NanoCpus", "Memory", "MemoryReservation",
     "MemorySwap", "PidsLimit",
 })  # fmt: skip
+ALL_PIDS = 1 << 22
+"""As many processes as a kernel has numbers for. crun cannot write "max" over a limit."""
 # Limits that only a create sets; clients send them along, and dockerd too leaves them be.
 _LEFT = frozenset({"MemorySwappiness", "OomKillDisable", "KernelMemoryTCP", "CpuPercent"})
 
@@ -72,6 +74,8 @@ async def update(ops: Ops, record: ContainerRecord, body: Mapping[str, Any]) -> 
         raise Conflict(f"Cannot update container {record.id}: {error}") from None
     if record.state.alive:
         resources = limits.resources(host, ops.machine, ops.config.pids_limit)
+        if host["PidsLimit"] == -1:
+            resources["pids"] = {"limit": ALL_PIDS}
         if disks := blockio.resources({key: asked[key] for key in asked if key in KEYS}):
             resources["blockIO"] = disks
         try:

@@ -16,6 +16,7 @@ import stat
 from pathlib import Path
 
 from agent.engine.errors import Invalid, NoSpace, NotFound, System
+from agent.engine.kernel import quota
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.storage import initlayer, overlay
 from agent.engine.storage.changes import Change, changes
@@ -82,8 +83,17 @@ class Snapshots:
         """Chains that some snapshot stands on."""
         return set(self._chains.values())
 
-    async def prepare(self, key: str, chain_id: str) -> None:
+    def limits(self) -> bool:
+        """The disk can limit the size of a writable layer."""
+        return quota.works(self._folder)
+
+    async def prepare(self, key: str, chain_id: str, size: int = 0) -> None:
         """Make the writable layer. Doing it again is fine.
+
+        Args:
+            key: names it.
+            chain_id: what it stands on.
+            size: bytes that it may hold at most, where ``limits``; 0: no limit.
 
         Raises:
             NotFound: the chain is not there.
@@ -95,7 +105,7 @@ class Snapshots:
         path = self.path(key)
         self._chains[key] = chain_id
         try:
-            await asyncio.to_thread(_make, path, chain_id)
+            await asyncio.to_thread(_make, path, chain_id, size)
         except BaseException:
             self._chains.pop(key, None)
             raise
@@ -226,9 +236,11 @@ class Snapshots:
         return folder
 
 
-def _make(path: Path, chain_id: str) -> None:
+def _make(path: Path, chain_id: str, size: int) -> None:
     with kernel_errors("making a container's writable layer"):
         path.mkdir(mode=0o710, exist_ok=True)
+        if size:
+            quota.limit(path, size)
         for name, mode in (("upper", 0o755), ("work", 0o700), ("merged", 0o700)):
             (path / name).mkdir(mode=mode, exist_ok=True)
         link = path / "chain"

@@ -14,6 +14,8 @@ from agent.engine.containers.listing import FILTERS
 from agent.engine.errors import Invalid
 
 CONDITIONS = ("not-running", "next-exit", "removed")
+PERHAPS_LINK = "{name:[^/]+(?:/[^/]+)?}"
+"""A container, or the link ``PARENT/ALIAS`` that means one."""
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 # A start may carry no HostConfig since 1.24; clients that send "{}" are let through, as dockerd does.
 LARGEST_START_BODY = 7
@@ -68,7 +70,7 @@ def routes(verbs: Verbs, views: Views) -> list[web.RouteDef]:
         web.get("/containers/json", handlers.list),
         web.post("/containers/create", handlers.create),
         web.post("/containers/prune", handlers.prune),
-        web.get("/containers/{name}/json", handlers.inspect),
+        web.get(f"/containers/{PERHAPS_LINK}/json", handlers.inspect),
         web.get("/containers/{name}/top", handlers.top),
         web.get("/containers/{name}/stats", handlers.stats),
         web.get("/containers/{name}/changes", handlers.changes),
@@ -81,8 +83,7 @@ def routes(verbs: Verbs, views: Views) -> list[web.RouteDef]:
         web.post("/containers/{name}/rename", handlers.rename),
         web.post("/containers/{name}/update", handlers.update),
         web.post("/containers/{name}/wait", handlers.wait),
-        # A link is named PARENT/ALIAS.
-        web.delete("/containers/{name:[^/]+(?:/[^/]+)?}", handlers.remove),
+        web.delete(f"/containers/{PERHAPS_LINK}", handlers.remove),
     ]
 
 

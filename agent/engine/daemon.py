@@ -211,11 +211,14 @@ class Engine:
         return Runtimes(default, others, self.paths.bundle)
 
     def _place_conmon(self, pid: int, container_id: str) -> None:
-        """Where a service manager's stop of the engine does not reach."""
-        group = f"{self.config.cgroup}/conmon/{container_id}"
-        controller = "" if self.hierarchy.version == 2 else "name=systemd"
-        directory = self.hierarchy.directory(group, controller)
-        if directory is not None:
+        """Where a service manager's stop of the engine does not reach; its memory is not counted as the engine's."""
+        group = f"{self.config.cgroup}/conmon"
+        if self.hierarchy.version == 2:
+            places = [self.hierarchy.directory(f"{group}/{container_id}", "")]
+        else:
+            systemd = self.hierarchy.directory(f"{group}/{container_id}", "name=systemd")
+            places = [systemd, self.hierarchy.directory(group, "memory")]
+        for directory in filter(None, places):
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "cgroup.procs").write_text(str(pid))
 

@@ -33,6 +33,8 @@ SEND = 256 * 1024
 LINGER = 0.2
 # Seconds for the client to read what is queued once there will be no more.
 PATIENCE = 60.0
+# The same, when the engine itself is about to stop.
+HASTE = 1.0
 # Pauses between looks whether the client has read the head.
 LOOKS = (0.0, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
@@ -138,7 +140,7 @@ class Connection(asyncio.Protocol):
         if not self.gone.is_set():
             self._transport.write(data)
 
-    async def close(self) -> None:
+    async def close(self, patience: float = PATIENCE) -> None:
         """Send what is queued, then close; the end that demultiplexing readers wait for.
 
         Our half ends first, and the client has a moment to end its own: one that still writes would otherwise be told
@@ -155,7 +157,7 @@ class Connection(asyncio.Protocol):
                     await self._readable.wait()
         self._transport.close()
         try:
-            await asyncio.wait_for(self.gone.wait(), PATIENCE)
+            await asyncio.wait_for(self.gone.wait(), patience)
         except TimeoutError:
             self._transport.abort()
 
@@ -206,8 +208,8 @@ class Hijack:
         self._connection.send(head(self._request, self._kind, self._headers))
         return self._connection
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._connection.close()
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        await self._connection.close(HASTE if isinstance(error, asyncio.CancelledError) else PATIENCE)
         # aiohttp still counts the connection as its own; this lets go of it once the handler has returned.
         asyncio.get_running_loop().call_soon(self._old.connection_lost, None)
 

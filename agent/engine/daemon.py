@@ -167,6 +167,7 @@ class Engine:
             hierarchy=self.hierarchy,
             locks=self.locks,
             snapshots=self.snapshots,
+            volumes=self.volumes,
             settled=self.ops.settled,
             journal=config.journal_socket,
         )

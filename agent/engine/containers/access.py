@@ -6,9 +6,11 @@ watcher.
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from agent.engine.containers import sources
 from agent.engine.containers.archive import Archive
 from agent.engine.containers.attach import Attaching
 from agent.engine.containers.exec import Execs
@@ -16,6 +18,7 @@ from agent.engine.containers.execspec import ProcessMaker
 from agent.engine.containers.health import HealthMonitor
 from agent.engine.containers.logdrivers.forward import Forwarding
 from agent.engine.containers.logs import Logs
+from agent.engine.containers.ops import Volumes
 from agent.engine.containers.rotate import Rotator
 from agent.engine.containers.runs import Runs
 from agent.engine.containers.stats import Host, Stats
@@ -43,6 +46,7 @@ class Access:
         hierarchy: the host's cgroups.
         locks: the containers' own, so that a copy and a start do not meet.
         snapshots: mounts their file systems.
+        volumes: what is mounted in them.
         settled: waits until the remains of a container's last run are gone, its mount among them.
         journal: systemd-journald's socket.
     """
@@ -58,6 +62,7 @@ class Access:
         hierarchy: Hierarchy,
         locks: Locks,
         snapshots: Snapshots,
+        volumes: Volumes,
         settled: Callable[[str], Awaitable[None]],
         journal: Path,
     ) -> None:
@@ -71,7 +76,8 @@ class Access:
         self.execs = Execs(
             runtime, events, containers.find, ProcessMaker(paths.bundle), paths.execs, exits.watch, self._first_pids
         )
-        self.archive = Archive(self._mounted, events)
+        self._volumes = volumes
+        self.archive = Archive(self._mounted, events, self._placed)
         self.stats = Stats(Host.read(hierarchy), containers.find)
         self._health = HealthMonitor(events, containers.find, containers.save, self.execs)
         self._rotator = Rotator(self._running, lambda id_: paths.bundle(id_) / "ctl")
@@ -97,6 +103,28 @@ class Access:
                 now = self._containers.find(record.id)
                 if now is None or not now.state.alive:
                     await self._snapshots.unmount(record.id)
+
+    @contextlib.asynccontextmanager
+    async def _placed(self, record: ContainerRecord) -> AsyncIterator[dict[str, Path]]:
+        """Where the volumes and images of a container that does not run lie, mounted as long as the block runs."""
+        # Nobody else's: another copy of the same container may end before this one.
+        holder = f"{record.id}-{secrets.token_hex(4)}"
+        found: dict[str, Path] = {}
+        try:
+            for number, point in enumerate(record.mounts):
+                if point.type == "volume":
+                    found[point.destination] = await self._volumes.acquire(
+                        point.name, holder, destination=point.destination, rw=point.rw, propagation=point.propagation
+                    )
+                elif point.type == "image":
+                    found[point.destination] = await self._snapshots.mount(sources.image_key(record.id, number))
+            yield found
+        finally:
+            for number, point in enumerate(record.mounts):
+                if point.type == "volume":
+                    await self._volumes.release(point.name, holder)
+                elif point.type == "image":
+                    await self._snapshots.unmount(sources.image_key(record.id, number))
 
     def start(self) -> None:
         """Begin health checks and log rotation, once the records say what really runs."""

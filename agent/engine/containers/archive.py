@@ -29,7 +29,13 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV}
 Mounted = Callable[[ContainerRecord], contextlib.AbstractAsyncContextManager[Path]]
 
 
+Placed = Callable[[ContainerRecord], contextlib.AbstractAsyncContextManager[Mapping[str, Path]]]
 Json = dict[str, Any]
+
+
+@contextlib.asynccontextmanager
+async def _nothing(_: ContainerRecord) -> AsyncGenerator[Mapping[str, Path], None]:
+    yield {}
 
 
 class Receiver(Protocol):
@@ -73,11 +79,15 @@ class Archive:
     Args:
         mounted: the block in which a container's file system is mounted, and where.
         events: where ``archive-path``, ``extract-to-dir`` and ``export`` are told.
+        placed: the block in which a container's volumes and images are mounted, and where they lie, by destination.
         limits: of what is put in.
     """
 
-    def __init__(self, mounted: Mounted, events: EventBus, limits: Limits | None = None) -> None:
+    def __init__(
+        self, mounted: Mounted, events: EventBus, placed: Placed | None = None, limits: Limits | None = None
+    ) -> None:
         self._mounted, self._events, self._limits = mounted, events, limits or Limits()
+        self._placed = placed or _nothing
         self._takers = Takers()
 
     def close(self) -> None:
@@ -90,12 +100,17 @@ class Archive:
         if record.state.alive and record.state.pid:
             yield {"pid": record.state.pid, "root": "/", "binds": []}
             return
-        binds = [
-            {"source": mount.source, "destination": mount.destination}
-            for mount in sorted(record.mounts, key=lambda mount: mount.destination)
-            if mount.type in {"bind", "volume"} and mount.source and Path(mount.source).exists()
-        ]
-        async with self._mounted(record) as root:
+        async with self._mounted(record) as root, self._placed(record) as places:
+            binds = [
+                {
+                    "source": str(places.get(mount.destination, mount.source)),
+                    "subpath": mount.subpath,
+                    "destination": mount.destination,
+                }
+                for mount in sorted(record.mounts, key=lambda mount: mount.destination)
+                if mount.destination in places or (mount.type in {"bind", "volume"} and mount.source)
+            ]
+            binds = [bind for bind in binds if Path(bind["source"]).exists()]
             if binds:
                 await asyncio.to_thread(_make_places, root, binds)
             yield {"pid": 0, "root": str(root), "binds": binds}

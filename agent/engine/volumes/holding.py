@@ -49,9 +49,7 @@ class Holding:
         for volume in self._volumes.all():
             if volume.driver != self._drivers.local.name:
                 if left := set(volume.holders) - self._holders.get(volume.name, set()):
-                    task = asyncio.create_task(self._let_go(volume.name, sorted(left)))
-                    self._leftovers.add(task)
-                    task.add_done_callback(self._leftovers.discard)
+                    self._later(volume.name, sorted(left))
             elif volume.name not in self._holders:
                 await self._drivers.local.unmount(volume.name, volume.options, "")
 
@@ -105,7 +103,10 @@ class Holding:
         async with self._locks.hold(name):
             holders = self._holders.get(name, set())
             record = self._volumes.find(name)
-            if container_id not in holders and (record is None or container_id not in record.holders):
+            if container_id not in holders:
+                if record is not None and container_id in record.holders:
+                    # Its start has failed, perhaps since the plugin hangs: nobody has to wait for it once more.
+                    self._later(name, [container_id])
                 return
             holders.discard(container_id)
             if not holders:
@@ -116,6 +117,7 @@ class Holding:
                 await self._unmount(record, container_id, last=not holders)
             except (EngineError, OSError) as error:
                 log.warning("volume %s stays mounted: %s", name, error)
+                self._later(name, [container_id])
         self._events.publish("volume", "unmount", name, {"container": container_id, "driver": record.driver})
 
     async def _unmount(self, record: VolumeRecord, container_id: str, *, last: bool) -> None:
@@ -138,8 +140,14 @@ class Holding:
         for holder in set(record.holders) - self._holders.get(record.name, set()):
             await self._unmount(record, holder, last=False)
 
+    def _later(self, name: str, holders: Sequence[str]) -> None:
+        """Tell the plugin beside everything else."""
+        task = asyncio.create_task(self._let_go(name, holders))
+        self._leftovers.add(task)
+        task.add_done_callback(self._leftovers.discard)
+
     async def _let_go(self, name: str, holders: Sequence[str]) -> None:
-        """After a crash of ours: tell the plugin again, as often as it takes."""
+        """After a crash of ours or of the plugin: tell it again, as often as it takes."""
         pause = 1.0
         while True:
             try:

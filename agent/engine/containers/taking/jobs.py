@@ -6,9 +6,11 @@ import base64
 import errno
 import json
 import os
+import signal
 import stat
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from agent.engine.containers.taking.out import Gone, Out
@@ -102,7 +104,9 @@ def enter(root: str, pid: int, binds: list[Json]) -> None:
         # The place is opened beneath the root and mounted by descriptor: a link there cannot lead to the host.
         place = syscalls.openat2(base, bind["destination"].strip("/"), os.O_PATH, resolve=IN_ROOT)
         target = f"/proc/self/fd/{place}"
-        syscalls.mount(bind["source"], target, None, syscalls.MS_BIND | syscalls.MS_REC)
+        part = _part(bind["source"], bind.get("subpath") or "")
+        syscalls.mount(f"/proc/self/fd/{part}", target, None, syscalls.MS_BIND | syscalls.MS_REC)
+        os.close(part)
         os.close(place)
     os.close(base)
     _no_more_imports()
@@ -110,6 +114,18 @@ def enter(root: str, pid: int, binds: list[Json]) -> None:
     syscalls.pivot_root(".", ".")
     syscalls.umount(".", syscalls.MNT_DETACH)
     os.chdir("/")
+
+
+def _part(source: str, subpath: str) -> int:
+    """What of a volume is mounted: opened beneath it, since whoever writes there chooses where its links lead."""
+    whole = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    if not subpath:
+        return whole
+    beneath = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
+    try:
+        return syscalls.openat2(whole, subpath, os.O_PATH, resolve=beneath)
+    finally:
+        os.close(whole)
 
 
 def describe(root: int, path: str) -> Json:

@@ -32,5 +32,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     made = Bench(make(), volumes, containers, events, paths, make)
     await made.service.recover([])
     yield made
+    await made.service.close()
     mounts.unmount_below(paths.volumes)
     database.close()

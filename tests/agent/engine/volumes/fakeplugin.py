@@ -2,7 +2,7 @@
 
 It keeps each volume in a directory below DIRECTORY/data and writes every call to DIRECTORY/calls. A file
 DIRECTORY/mood says what it does next: nothing (it works), ``hang``, ``garbage``, ``error``, ``die``, ``relative``,
-``list``; ``hang Mount`` and the like concern one method only.
+``list``; ``hang Mount,List`` and the like concern these methods only.
 """
 
 import json
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         with (HOME / "calls").open("a") as log:
             log.write(f"{method} {given.get('Name', '')} {given.get('ID', '')[:12]}".strip() + "\n")
         mood, _, concerned = (HOME / "mood").read_text().partition(" ") if (HOME / "mood").exists() else ("", "", "")
-        if concerned not in {"", method}:
+        if concerned and method not in concerned.split(","):
             mood = ""
         if mood == "die":
             os._exit(1)

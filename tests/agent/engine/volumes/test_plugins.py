@@ -102,7 +102,10 @@ async def test_it_misbehaves(bench: Bench, fake: FakePlugin, mood: str, words: s
     fake.start()
     # What the plugin may have mounted for the failed start is unmounted when the start gives up its volumes.
     await bench.service.release("data", "c1")
-    assert bench.service.get("data").holders == ()
+    ends = time.monotonic() + 20
+    while bench.service.get("data").holders:
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.05)
     assert await bench.service.acquire("data", "c1") == fake.data / "data"
 
 

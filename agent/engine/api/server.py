@@ -17,6 +17,8 @@ from agent.engine.errors import Invalid, NotFound
 
 # JSON bodies only; archives, images and build contexts are read as streams.
 LARGEST_BODY = 16 * 1024 * 1024
+# Connections that wait to be accepted. Go's clients do not wait for room: a burst of calls would be refused.
+BACKLOG = 4096
 # sun_path of sockaddr_un, less its final zero.
 LONGEST_SOCKET_PATH = 107
 
@@ -93,6 +95,6 @@ async def listen(app: web.Application, path: Path, *, mode: int = 0o660) -> web.
         app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0, keepalive_timeout=75.0
     )
     await runner.setup()
-    await web.UnixSite(runner, str(path)).start()
+    await web.UnixSite(runner, str(path), backlog=BACKLOG).start()
     path.chmod(stat.S_IMODE(mode))
     return runner

@@ -14,6 +14,7 @@ from statistics import quantiles
 
 import pytest
 
+from agent.streams import stdcopy
 from tests.agent.engine.conftest import RunningEngine
 
 SECONDS = int(os.environ.get("LONGSHORE_LOG_SECONDS", "4"))
@@ -89,16 +90,11 @@ class Follower(threading.Thread):
 
     def run(self) -> None:
         self._connection.request("GET", f"/containers/{self._container}/logs?stdout=1&follow=1")
-        answer, text = self._connection.getresponse(), b""
+        answer, frames, text = self._connection.getresponse(), stdcopy.Reader(), bytearray()
         while block := answer.read1(65536):
-            text += block
-        # Pieces of a line are frames of their own.
-        plain, at = b"", 0
-        while at < len(text):
-            length = int.from_bytes(text[at + 4 : at + 8], "big")
-            plain += text[at + 8 : at + 8 + length]
-            at += 8 + length
-        self.numbers = [int(line.partition(b" ")[0]) for line in plain.splitlines()]
+            for _, data in frames.feed(block):
+                text += data
+        self.numbers = [int(line.partition(b" ")[0]) for line in text.splitlines()]
 
 
 @pytest.mark.timeout(120 + 4 * SECONDS)
@@ -188,13 +184,9 @@ def test_any_bytes_are_kept_exactly(engine: RunningEngine, tty: bool) -> None:
     link = stuck(engine, f"GET /containers/{name}/logs?stdout=1")
     answer = http.client.HTTPResponse(link)
     answer.begin()
-    text, at, plain = answer.read(), 0, b""
+    text = answer.read()
     link.close()
-    while not tty and at < len(text):
-        length = int.from_bytes(text[at + 4 : at + 8], "big")
-        plain += text[at + 8 : at + 8 + length]
-        at += 8 + length
-    assert (text if tty else plain) == data
+    assert (text if tty else b"".join(part for _, part in stdcopy.Reader().feed(text))) == data
 
 
 def test_a_thousand_followers_come_and_go(engine: RunningEngine) -> None:

@@ -180,6 +180,7 @@ class Engine:
             snapshots=self.snapshots,
             containers=self.containers,
             attaching=self.access.attaching,
+            events=self.events,
         )
         self._runner: web.AppRunner | None = None
         self._tcp: asyncio.Server | None = None

@@ -5,9 +5,12 @@ expanded, for COPY and ADD with the digest of what was copied, for RUN with the 
 of the image that the build stands on with an equal step; there is no other state.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from agent.engine.build.config import Json
+from agent.engine.errors import EngineError
 from agent.engine.images.store import Image
 
 COMPARED = (
@@ -23,20 +26,25 @@ class Images(Protocol):
 
     def children(self, image_id: str) -> Rows: ...
     def list(self) -> Rows: ...
+    def resolve(self, ref: str) -> Image: ...
 
 
 class Cache:
     """The cache of one stage: after the first miss nothing is looked up any more."""
 
-    def __init__(self, images: Images, *, off: bool) -> None:
+    def __init__(self, images: Images, *, off: bool, sources: frozenset[str] | None = None) -> None:
+        """``sources``: ids that alone may be a hit; None: any."""
         self._images = images
         self._off = off
+        self._sources = sources
 
     def find(self, parent: Image | None, step: Json) -> Image | None:
         """The image that this step made on this parent before; the newest of several."""
         if self._off:
             return None
         candidates = self._images.children(parent.id) if parent else self._first_steps()
+        if self._sources is not None:
+            candidates = [image for image in candidates if image.id in self._sources]
         hits = [image for image in candidates if _same(image.config.get("container_config") or {}, step)]
         if not hits:
             self._off = True
@@ -50,6 +58,21 @@ class Cache:
             for image in self._images.list()
             if not image.parent and len(image.config.get("history") or []) == 1 and len(image.chains) <= 1
         ]
+
+
+def lineage(images: Images, names: Sequence[str]) -> frozenset[str] | None:
+    """Ids of the named images and of all that they stand on; None where none is named. Unknown names are none."""
+    if not names:
+        return None
+    known = {image.id: image for image in images.list()}
+    found: set[str] = set()
+    for name in names:
+        with suppress(EngineError):
+            image: Image | None = images.resolve(name)
+            while image is not None and image.id not in found:
+                found.add(image.id)
+                image = known.get(image.parent)
+    return frozenset(found)
 
 
 def _same(one: Json, other: Json) -> bool:

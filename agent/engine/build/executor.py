@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 from agent.engine.build import copying
-from agent.engine.build.cache import Cache
+from agent.engine.build.cache import Cache, lineage
 from agent.engine.build.config import Json, StageState, apply
 from agent.engine.build.instructions import Arg, Copy, Instruction, Run, Workdir
 from agent.engine.build.lexer import DockerfileError
@@ -48,6 +48,7 @@ class Build:
     mounts: MountMaker
     output: Output
     no_cache: bool = False
+    cache_from: tuple[str, ...] = ()
 
     async def run(self) -> Image:
         """Build every stage that the target needs; the target's image.
@@ -76,7 +77,9 @@ class Build:
         state = StageState.begin(base.config, StageScope(self.plan.scope))
         if base.image is not None:
             state.config["Image"] = base.image.id
-        at = Step(base.image, state, Cache(self.images, off=self.no_cache))
+        at = Step(
+            base.image, state, Cache(self.images, off=self.no_cache, sources=lineage(self.images, self.cache_from))
+        )
         if triggers := base.config.get("OnBuild") or []:
             self.output.say(f"# Executing {len(triggers)} build trigger{'s' if len(triggers) > 1 else ''}")
             for trigger in triggers:

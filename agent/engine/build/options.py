@@ -15,6 +15,8 @@ class BuildOptions:
     tags: tuple[str, ...] = ()
     quiet: bool = False
     no_cache: bool = False
+    cache_from: tuple[str, ...] = ()
+    """Images whose own steps alone may be taken from the cache; none: any image's."""
     pull: bool = False
     remove: bool = True
     """Say that step containers are removed; ours are, in any case."""

@@ -15,6 +15,7 @@ from agent.engine.build.running import Attaching, Containers, Runner
 from agent.engine.build.scope import Platform
 from agent.engine.build.stages import Images, Snapshots, Sources
 from agent.engine.errors import Invalid, NotFound
+from agent.engine.events import EventBus
 from agent.engine.images import configs, reference
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.locks import Locks
@@ -38,10 +39,12 @@ class BuildService:
         snapshots: Snapshots,
         containers: Containers,
         attaching: Attaching,
+        events: EventBus,
     ) -> None:
         self._tmp, self._caches = tmp, caches
         self._images, self._snapshots = images, snapshots
         self._containers, self._attaching = containers, attaching
+        self._events = events
         self._locks = Locks()
         self._platform = Platform(architecture=configs.architecture())
 
@@ -67,7 +70,9 @@ class BuildService:
         Returns:
             Their names, and bytes freed.
         """
-        return await asyncio.to_thread(_emptied, self._caches, self._tmp)
+        names, freed = await asyncio.to_thread(_emptied, self._caches, self._tmp)
+        self._events.publish("builder", "prune", "", {"reclaimed": str(freed)})
+        return names, freed
 
     async def build(self, chunks: AsyncIterable[bytes], options: BuildOptions, report: Report) -> None:
         """Build, report as dockerd does, and give the image its names.
@@ -103,6 +108,7 @@ class BuildService:
                 mounts=mounts,
                 output=output,
                 no_cache=options.no_cache,
+                cache_from=options.cache_from,
             )
             try:
                 image = await build.run()

@@ -28,7 +28,7 @@ from agent.engine.storage.faults import kernel_errors
 
 Json = dict[str, Any]
 
-_OWN_KEYS = frozenset({"HostConfig", "NetworkingConfig", "Platform", "Name"})
+_OWN_KEYS = frozenset({"HostConfig", "NetworkingConfig", "Platform", "Name", "Runtime"})
 
 
 def plan(
@@ -52,7 +52,8 @@ def plan(
             raise Invalid(f"the option {key} is not known: {value!r}")
     config = configs.completed(body, image.defaults, container_id)
     host = hostconfig.completed(
-        body.get("HostConfig"),
+        # docker-py names the runtime outside, where dockerd does not look for it
+        ({"Runtime": body["Runtime"]} if body.get("Runtime") else {}) | (body.get("HostConfig") or {}),
         cgroup_version=ops.hierarchy.version,
         shm_size=ops.config.shm_size,
         runtime=ops.runtime.name,

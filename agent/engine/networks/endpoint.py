@@ -128,14 +128,14 @@ def blank(config: Mapping[str, Any] | None, network_id: str = "") -> Json:
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
-        "MacAddress": "",
+        "MacAddress": given.get("MacAddress") or "",
         "DriverOpts": given.get("DriverOpts"),
     }
 
 
 def stopped(settings: Mapping[str, Any]) -> Json:
     """What remains of an endpoint's settings once its container has stopped: what was asked, and of which network."""
-    return blank(settings, settings.get("NetworkID", ""))
+    return blank({**settings, "MacAddress": ""}, settings.get("NetworkID", ""))
 
 
 def ordered(endpoints: Sequence[Endpoint]) -> list[Endpoint]:

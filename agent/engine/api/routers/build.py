@@ -66,7 +66,9 @@ class _Handlers:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Builds of this API end with their connection; there is nothing else to cancel."""
-        return empty(204)
+        if not request.query.get("id"):
+            raise Invalid("build ID not provided")
+        return empty(200)
 
     async def prune(self, request: web.Request) -> web.Response:
         """Folders of ``RUN --mount=type=cache``; the cache of steps is the images themselves."""
@@ -95,6 +97,7 @@ def options_of(request: web.Request) -> BuildOptions:
         tags=tuple(tag for tag in query.getall("t", []) if tag),
         quiet=params.flag(request, "q"),
         no_cache=params.flag(request, "nocache"),
+        cache_from=_names(query, "cachefrom"),
         pull=params.flag(request, "pull"),
         remove=params.flag(request, "rm", default=True) or params.flag(request, "forcerm"),
         arguments=_strings(query, "buildargs", nullable=True),
@@ -116,6 +119,15 @@ def _host_config(request: web.Request) -> Json:
     if query.get("ulimits", "") not in DEFAULTS:
         found["Ulimits"] = _json(query, "ulimits", list)
     return {key: value for key, value in found.items() if value}
+
+
+def _names(query: Mapping[str, str], name: str) -> tuple[str, ...]:
+    if query.get(name, "") in DEFAULTS:
+        return ()
+    found = _json(query, name, list)
+    if not all(isinstance(one, str) for one in found):
+        raise Invalid(f"{name} must be a list of names")
+    return tuple(found)
 
 
 def _strings(query: Mapping[str, str], name: str, *, nullable: bool = False) -> dict[str, str | None]:

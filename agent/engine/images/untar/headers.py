@@ -165,7 +165,7 @@ def number(raw: bytes) -> int:
             return int(digits, 8)
     except ValueError:
         pass
-    raise BadArchive(f"archive/tar: invalid tar header: {raw!r} is no number")
+    raise BadArchive("archive/tar: invalid tar header")
 
 
 def _check(block: bytes) -> None:
@@ -240,7 +240,7 @@ def _overridden(entry: Entry, pax: Pax, size: int) -> int:
 
 def _decimal(text: bytes) -> int:
     if not text.isdigit() or len(text) > 20:
-        raise BadArchive(f"archive/tar: invalid tar header: {text[:40]!r} is no number")
+        raise BadArchive("archive/tar: invalid tar header")
     return int(text)
 
 

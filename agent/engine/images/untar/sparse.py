@@ -74,5 +74,5 @@ def _paired(numbers: list[int]) -> list[Hole]:
 
 def _number(text: bytes) -> int:
     if not text.isdigit() or len(text) > _DIGITS_MAX:
-        raise BadArchive(f"archive/tar: invalid tar header: {text[:40]!r} is no number")
+        raise BadArchive("archive/tar: invalid tar header")
     return int(text)

@@ -160,6 +160,15 @@ def test_cache_by_content(engine: RunningEngine) -> None:
     assert "Using cache" not in build(engine, dockerfile, {"f": "2"}, "--no-cache").out
 
 
+def test_only_the_named_images_are_a_cache(engine: RunningEngine) -> None:
+    dockerfile = "FROM busy\nRUN echo 1 > /one\nRUN echo 2 > /two"
+    build(engine, dockerfile)
+    engine.docker.ok("tag busy other")
+    assert build(engine, dockerfile, flags="--cache-from made").out.count("Using cache") == 2
+    assert build(engine, dockerfile, flags="--cache-from other").out.count("Using cache") == 0
+    assert build(engine, dockerfile, flags="--cache-from nosuch").out.count("Using cache") == 0
+
+
 def test_failing_command(engine: RunningEngine) -> None:
     done = build(engine, "FROM busy\nRUN echo before; exit 7\n")
     assert done.code == 7
@@ -272,6 +281,11 @@ def test_b5_mounts(engine: RunningEngine, secret: Path) -> None:
     context_write = "RUN --mount=target=/m,rw echo changed > /m/f\nRUN --mount=target=/m cat /m/f > /seen\n"
     build(engine, f"FROM busy\n{context_write}", {"f": "as sent\n"})
     assert image(engine, "cat /seen") == "as sent"
+
+
+def test_cancel_wants_a_name(engine: RunningEngine) -> None:
+    assert engine.docker.api("POST", "/build/cancel") == (400, {"message": "build ID not provided"})
+    assert engine.docker.api("POST", "/build/cancel?id=x")[0] == 200
 
 
 def test_prune_of_caches(engine: RunningEngine) -> None:

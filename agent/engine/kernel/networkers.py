@@ -45,6 +45,12 @@ class Home:
         self.rtnetlink = Rtnetlink()
         self.nft = Nft()
 
+    def close(self) -> None:
+        """Let go of what it holds; its thread has ended."""
+        self.nft.close()
+        self.rtnetlink.close()
+        os.close(self.descriptor)
+
     @contextmanager
     def inside(self, namespace: Path) -> Iterator[None]:
         """Run the body with this thread in another namespace."""
@@ -91,6 +97,7 @@ class NetWorkers:
         self._namespace = namespace
         self._threads = threads
         self._local = threading.local()
+        self._homes: list[Home] = []
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="netns")
 
     async def start(self) -> None:
@@ -110,8 +117,11 @@ class NetWorkers:
         home: Home | None = getattr(self._local, "home", None)
         if home is None:
             home = self._local.home = Home(self._namespace)
+            self._homes.append(home)
         return work(home)
 
     def close(self) -> None:
         """Wait for what is under way and end the threads."""
         self._pool.shutdown()
+        while self._homes:
+            self._homes.pop().close()

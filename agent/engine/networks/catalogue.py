@@ -137,7 +137,9 @@ class Catalogue:
             return await self._save(_with_plans(record, (), _ipam(wanted, shown), ""))
         link = self._link_of(record)
         plans: list[Plan] = []
-        for plan in map(ipam.plan, wanted.subnets):
+        for plan in (ipam.plan(config, wanted.name) for config in wanted.subnets):
+            if record.driver == "bridge" and any(plan.version == other.version for other in plans):
+                raise Denied("bridge driver doesn't support multiple subnets")
             if plan.version == 4 or wanted.enable_ipv6:
                 ipam.check_overlap(plan.subnet, [*self._subnets(), *(other.subnet for other in plans)])
                 plans.append(plan)
@@ -162,8 +164,12 @@ class Catalogue:
         if not (record.enable_ipv4 or record.enable_ipv6):
             raise Invalid("IPv4 or IPv6 must be enabled")
         link = bridge.read(record).link
-        if any(other.bridge == link for other in self._networks):
-            raise Denied(f"bridge name {link} is in use by another network")
+        for other in self._networks:
+            if other.bridge == link:
+                raise Denied(
+                    f"cannot create network {record.id} ({link}): conflicts with network {other.id} ({link}): "
+                    "networks have same bridge name"
+                )
         return link
 
     async def delete(self, network_id: str) -> None:
@@ -232,4 +238,5 @@ def _with_plans(
 
 
 def _ipam(wanted: Definition, shown: list[Json]) -> Json:
-    return {"Driver": "default", "Options": wanted.ipam_options, "Config": shown}
+    ordered = sorted(shown, key=lambda config: ":" in config["Subnet"])
+    return {"Driver": "default", "Options": wanted.ipam_options, "Config": ordered}

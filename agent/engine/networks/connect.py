@@ -1,11 +1,11 @@
 """Join a container to a network, or take it out, whether or not it runs."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from agent.engine.errors import Denied, NotFound, System
+from agent.engine.errors import Denied, Invalid, NotFound, System
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import hostfiles, live, sandbox
@@ -28,13 +28,14 @@ async def connect(ops: Ops, network: NetworkRecord, container: ContainerRecord, 
     """Join. The caller holds the container's lock.
 
     Raises:
-        Denied: its mode forbids it, or it is there already.
-        Invalid, Unavailable, System: as ``attach``.
+        Denied: it is there already.
+        Invalid: its mode forbids it, or what it asks for is none.
+        Unavailable, System: as ``attach``.
     """
-    _check_mode(network, container)
+    wanted = SandboxRequest.of(container).wanted(ops.catalogue.name_of)
+    _check_mode(network, container, wanted)
     check_endpoints({network.name: config})
     check_config(network, config)
-    wanted = SandboxRequest.of(container).wanted(ops.catalogue.name_of)
     one = ops.live.get(container.id)
     if one is not None:
         if network.name in one.endpoints:
@@ -54,10 +55,10 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
 
     Raises:
         System: it is not on the network.
-        Denied: its mode forbids it.
+        Invalid: its mode forbids it.
     """
     if network.driver == "host" or read_mode(container.network_mode).kind == "host":
-        raise Denied(HOST)
+        raise Invalid(HOST)
     wanted = SandboxRequest.of(container).wanted(ops.catalogue.name_of)
     one = ops.live.get(container.id)
     if network.name not in wanted and (one is None or network.name not in one.endpoints):
@@ -184,11 +185,11 @@ async def _save(ops: Ops, container: ContainerRecord, wanted: dict[str, Json], o
     await ops.containers.change(container.id, endpoints_config=wanted, unplugged=not wanted, network=network)
 
 
-def _check_mode(network: NetworkRecord, container: ContainerRecord) -> None:
+def _check_mode(network: NetworkRecord, container: ContainerRecord, wanted: Mapping[str, Json]) -> None:
     mode = read_mode(container.network_mode).kind
-    if network.driver == "host" or mode == "host":
-        raise Denied(HOST)
-    if network.driver == "null" or mode == "none":
-        raise Denied(NONE)
-    if mode == "container":
-        raise Denied(SHARED)
+    if network.driver == "host":
+        raise Invalid(HOST)
+    if mode in ("host", "container"):
+        raise Invalid(SHARED)
+    if network.driver == "null" or "none" in wanted:
+        raise Invalid(NONE)

@@ -51,6 +51,8 @@ def read(request: Mapping[str, object]) -> Definition:
     if settings.get("Driver") not in (None, "", "default"):
         raise NotFound(f'plugin "{settings["Driver"]}" not found')
     source = request.get("ConfigFrom")
+    if source and request.get("ConfigOnly"):
+        raise Denied("a configuration network cannot depend on another configuration network")
     chosen = _strings(request.get("Options"))
     return Definition(
         name=str(request.get("Name") or ""),
@@ -77,9 +79,7 @@ def inherited(wanted: Definition, source: NetworkRecord) -> Definition:
     """
     if not source.config_only:
         raise NotFound(f'configuration network "{source.name}" does not exist')
-    if wanted.config_only:
-        raise Denied("a configuration network cannot depend on another configuration network")
-    if wanted.subnets or wanted.ipam_options or wanted.enable_ipv6:
+    if wanted.labels or wanted.subnets or wanted.ipam_options or wanted.enable_ipv6 or not wanted.enable_ipv4:
         raise Denied(f"user specified configurations {UNSUPPORTED}")
     if wanted.options:
         raise Denied(f"network driver options {UNSUPPORTED}")
@@ -88,7 +88,7 @@ def inherited(wanted: Definition, source: NetworkRecord) -> Definition:
         enable_ipv4=source.enable_ipv4,
         enable_ipv6=source.enable_ipv6,
         options=dict(source.options),
-        labels={**source.labels, **wanted.labels},
+        labels=dict(source.labels),
         ipam_options=source.ipam.get("Options"),
         subnets=tuple(source.ipam.get("Config") or ()),
     )
@@ -111,7 +111,12 @@ def check_name(name: str, taken: bool) -> None:
 def _check_driver(driver: str, request: Mapping[str, object]) -> None:
     if driver in ("host", "null"):
         raise Denied(f'only one instance of "{driver}" network is allowed')
-    if driver == "overlay" or request.get("Ingress"):
+    scope = request.get("Scope") or "local"
+    if request.get("Ingress"):
+        raise Denied("Ingress network can only be global scope network")
+    if scope == "swarm":
+        raise Denied("cannot create a swarm scoped network when swarm is not active")
+    if driver == "overlay" or scope != "local":
         raise System(SWARM)
     if driver not in DRIVERS:
         raise NotFound(f'plugin "{driver}" not found')

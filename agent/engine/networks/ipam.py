@@ -70,37 +70,60 @@ def edges(subnet: Subnet) -> frozenset[Address]:
     return frozenset({subnet.network_address})
 
 
-def plan(config: Mapping[str, Any]) -> Plan:
+def plan(config: Mapping[str, Any], network: str = "") -> Plan:
     """A subnet as a client gave it: ``{"Subnet", "Gateway", "IPRange", "AuxiliaryAddresses"}``.
 
+    Args:
+        network: its name, for messages.
+
     Raises:
-        System: the subnet is malformed, an address lies outside of it or is given twice. Docker answers 500 to these.
+        System, Denied, Invalid: the subnet is malformed, an address lies outside of it or is given twice.
     """
     subnet = _subnet(config.get("Subnet") or "")
-    range_ = subnet
-    if config.get("IPRange"):
-        range_ = _subnet(config["IPRange"])
-        if range_.version != subnet.version or not _within(range_, subnet):
-            raise System(f"invalid sub pool {range_}: not within {subnet}")
+    range_ = _range(subnet, config["IPRange"]) if config.get("IPRange") else subnet
     taken = set(edges(subnet))
     if config.get("Gateway"):
-        gateway = _address(config["Gateway"])
+        try:
+            gateway = _address(config["Gateway"])
+        except Invalid:
+            raise System(f"invalid gateway address {config['Gateway']} in Ipam configuration") from None
         if gateway not in subnet:
             raise System(f"failed to allocate gateway ({gateway}): {OUT_OF_RANGE}")
         if gateway in taken:
             raise System(f"failed to allocate gateway ({gateway}): {IN_USE}")
     else:
-        gateway = _lowest(range_, taken) or _lowest(subnet, taken) or subnet.network_address
+        found = _lowest(range_, taken) or _lowest(subnet, taken)
+        if found is None or subnet.num_addresses <= 2:
+            raise System("failed to allocate gateway (): No available addresses on this pool")
+        gateway = found
     taken.add(gateway)
     auxiliary = tuple(sorted((config.get("AuxiliaryAddresses") or {}).items()))
     for name, text in auxiliary:
-        address = _address(text)
+        try:
+            address = _address(text)
+        except Invalid:
+            raise System(f"non parsable secondary ip address ({name}:{text}) passed for network {network}") from None
         if address not in subnet:
-            raise System(f"failed to allocate secondary ip address ({name}:{text}): {OUT_OF_RANGE}")
+            raise Denied(f"auxiliary address: ({name}:{text}) must belong to the master pool: {subnet}")
         if address in taken:
             raise System(f"failed to allocate secondary ip address ({name}:{text}): {IN_USE}")
         taken.add(address)
     return Plan(subnet, gateway, range_, frozenset(taken), auxiliary)
+
+
+def _range(subnet: Subnet, text: str) -> Subnet:
+    try:
+        found = _subnet(text)
+    except System:
+        raise System(
+            f'failed to parse pool request for address space "LocalDefault" pool "{subnet}" subpool "{text}": '
+            "Invalid Address SubPool"
+        ) from None
+    if found.version != subnet.version or not _within(found, subnet):
+        raise Invalid(
+            f"invalid network config:\ninvalid ip-range {found}: parent subnet {subnet} doesn't contain ip-range"
+        )
+    return found
 
 
 def check_overlap(subnet: Subnet, others: Iterable[Subnet]) -> None:

@@ -142,10 +142,12 @@ def check_link_name(name: str) -> str:
     """A name that a link can have.
 
     Raises:
-        Invalid: it cannot.
+        Invalid: it cannot; in the words that dockerd has from the kernel.
     """
+    if len(name) > LINK_NAME_LENGTH:
+        raise Invalid("failed to check bridge interface existence: numerical result out of range")
     if not _LINK_NAME.fullmatch(name) or name in (".", ".."):
-        raise Invalid(f'invalid name of a link: "{name}"; it has at most {LINK_NAME_LENGTH} characters')
+        raise Invalid("invalid argument")
     return name
 
 

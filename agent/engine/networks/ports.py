@@ -84,7 +84,7 @@ def parse_port(text: str) -> tuple[int, str]:
     if protocol not in PROTOCOLS:
         raise Invalid(f"invalid proto: {protocol}")
     if not number.isdigit() or not 0 < int(number) <= 65535:
-        raise Invalid(f"invalid port specification: {text!r}")
+        raise Invalid(f'invalid port specification: "{number}"')
     return int(number), protocol
 
 
@@ -93,10 +93,10 @@ def _host_range(text: str) -> tuple[int, int]:
     if not text:
         return 0, 0
     if not first.isdigit() or (last and not last.isdigit()):
-        raise Invalid(f"invalid port specification: {text!r}")
+        raise Invalid(f'invalid port specification: "{text}"')
     low, high = int(first), int(last or first)
     if not low <= high <= 65535:
-        raise Invalid(f"invalid port specification: {text!r}")
+        raise Invalid(f'invalid port specification: "{text}"')
     return low, high
 
 

@@ -81,7 +81,9 @@ class SandboxRequest:
             name_of: from what a client wrote (a name, an id) to the network's name.
         """
         mode = host.read_mode(self.network_mode)
-        if mode.kind != "bridge":
+        # A container that has left "none" may join others.
+        left = mode.kind == "none" and (self.unplugged or (bool(self.endpoints) and "none" not in self.endpoints))
+        if mode.kind != "bridge" and not left:
             return {mode.target: dict(self.endpoints.get(mode.target) or {})}
         first = name_of(mode.target)
         given: dict[str, Json] = {}

@@ -180,8 +180,8 @@ class NetworkService:
 
     async def connect(self, network_ref: str, container_ref: str, config: Json | None) -> None:
         """Join a container to a network. See ``connect.connect``."""
-        network = self.find(network_ref)
         container = self._container(container_ref)
+        network = self.find(network_ref)
         async with self._locks.hold(container.id):
             await connect.connect(self.ops, network, self.ops.containers.get(container.id), config or {})
 

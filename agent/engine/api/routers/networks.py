@@ -6,16 +6,17 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from agent.engine.api import params
+from agent.engine.api import params, versions
 from agent.engine.api.answers import empty, reply
 from agent.engine.api.pruning import matcher
 from agent.engine.errors import Invalid, NotFound, System
 from agent.engine.networks import views
+from agent.engine.networks.options import BOOLEANS
 from agent.engine.state.records import NetworkRecord
 
 LIST_FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+DANGLING = {"true": True, "1": True, "false": False, "0": False}
 PATH = "/networks"
 
 
@@ -43,13 +44,19 @@ def routes(backend: Backend) -> list[web.RouteDef]:
     async def inspect(request: web.Request) -> web.Response:
         ref = request.match_info["id"]
         record = backend.find(ref)
+        _verbose(request.query.get("verbose", ""))
         scope = request.query.get("scope", "")
         if scope and scope != record.scope:
             raise NotFound(f"network {ref} not found")
         return reply(backend.inspect(record))
 
     async def create(request: web.Request) -> web.Response:
-        record = await backend.create(await params.json_body(request, strict=True))
+        body = await params.json_body(request, strict=True)
+        try:
+            record = await backend.create(body)
+        except Invalid as error:
+            # Docker 20.10 took its drivers' refusals for its own failures.
+            raise System(str(error)) if request["version"] <= versions.LAST_LENIENT else error from None
         return reply({"Id": record.id, "Warning": ""}, status=201)
 
     async def connect(request: web.Request) -> web.Response:
@@ -113,6 +120,11 @@ def _fits(pattern: str, text: str) -> bool:
         return False
 
 
+def _verbose(value: str) -> None:
+    if value and value not in BOOLEANS:
+        raise Invalid(f'invalid value for verbose: {value}: strconv.ParseBool: parsing "{value}": invalid syntax')
+
+
 def _builtin(value: str) -> bool:
     if value not in ("builtin", "custom"):
         raise System(f"invalid filter: 'type'='{value}'")
@@ -120,6 +132,6 @@ def _builtin(value: str) -> bool:
 
 
 def _boolean(value: str) -> bool:
-    if value not in BOOLEANS:
+    if value not in DANGLING:
         raise Invalid('invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")')
-    return BOOLEANS[value]
+    return DANGLING[value]

@@ -84,13 +84,15 @@ async def test_refusals(bench: Bench, net: str) -> None:
     await bench.start("none", mode="none")
     with pytest.raises(Denied, match="endpoint with name one already exists in network net"):
         await bench.service.connect(net, "one", {})
-    with pytest.raises(Denied, match="cannot be disconnected from host network or connected to host network"):
+    with pytest.raises(Invalid, match="cannot be disconnected from host network or connected to host network"):
         await bench.service.connect("host", "one", {})
-    with pytest.raises(Denied, match="cannot be disconnected from host network or connected to host network"):
+    with pytest.raises(Invalid, match="cannot be disconnected from host network or connected to host network"):
+        await bench.service.disconnect("host", "host")
+    with pytest.raises(Invalid, match="container sharing network namespace with another container or host cannot be"):
         await bench.service.connect(net, "host", {})
-    with pytest.raises(Denied, match="cannot be connected to multiple networks"):
+    with pytest.raises(Invalid, match="cannot be connected to multiple networks"):
         await bench.service.connect("none", "one", {})
-    with pytest.raises(Denied, match="cannot be connected to multiple networks"):
+    with pytest.raises(Invalid, match="cannot be connected to multiple networks"):
         await bench.service.connect(net, "none", {})
     with pytest.raises(NotFound, match="No such container: nosuch"):
         await bench.service.connect(net, "nosuch", {})
@@ -118,3 +120,12 @@ async def test_static_addresses(bench: Bench, net: str) -> None:
     await bench.service.create({"Name": "auto"})
     with pytest.raises(Invalid, match="networks with user configured subnets"):
         await bench.start("two", mode="auto", endpoints={"auto": {"IPAMConfig": {"IPv4Address": "172.18.0.9"}}})
+
+
+async def test_a_container_that_has_left_none(bench: Bench, net: str) -> None:
+    one = await bench.start("one", mode="none")
+    await bench.service.disconnect("none", "one")
+    await bench.service.connect(net, "one", {})
+    assert "10.66.0.2" in enter(one.netns_path, "ip addr")
+    again = await bench.service.attach(SandboxRequest.of(bench.record("one")))
+    assert list(again.endpoints) == [net]

@@ -1,10 +1,11 @@
+import re
 from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.errors import Denied, Invalid, System, Unavailable
+from agent.engine.errors import Denied, EngineError, Invalid, System, Unavailable
 from agent.engine.networks import ipam
 
 SUBNETS = st.builds(
@@ -61,21 +62,33 @@ def test_gateways() -> None:
     assert str(ipam.plan({"Subnet": "fd00::/64"}).gateway) == "fd00::1"
 
 
+AUX = "AuxiliaryAddresses"
+
+
 @pytest.mark.parametrize(
-    "config",
+    ("config", "kind", "words"),
     [
-        {"Subnet": ""},
-        {"Subnet": "10.0.0.0"},
-        {"Subnet": "10.0.0.0/33"},
-        {"Subnet": "10.0.0.0/24", "Gateway": "10.0.1.1"},
-        {"Subnet": "10.0.0.0/24", "Gateway": "10.0.0.255"},
-        {"Subnet": "10.0.0.0/24", "IPRange": "10.0.1.0/25"},
-        {"Subnet": "10.0.0.0/24", "AuxiliaryAddresses": {"a": "10.0.0.5", "b": "10.0.0.5"}},
+        ({"Subnet": ""}, System, "Invalid subnet  : invalid CIDR address: "),
+        ({"Subnet": "10.0.0.0"}, System, "Invalid subnet 10.0.0.0 : invalid CIDR address: 10.0.0.0"),
+        ({"Subnet": "10.0.0.0/33"}, System, "invalid CIDR address"),
+        ({"Subnet": "10.0.0.0/31"}, System, "failed to allocate gateway (): No available addresses on this pool"),
+        ({"Subnet": "10.0.0.0/24", "Gateway": "10.0.1.1"}, System, "(10.0.1.1): Requested address is out of range"),
+        ({"Subnet": "10.0.0.0/24", "Gateway": "10.0.0.255"}, System, "(10.0.0.255): Address already in use"),
+        ({"Subnet": "10.0.0.0/24", "Gateway": "x"}, System, "invalid gateway address x in Ipam configuration"),
+        ({"Subnet": "10.0.0.0/24", "IPRange": "10.0.1.0/25"}, Invalid, "parent subnet 10.0.0.0/24 doesn't contain"),
+        ({"Subnet": "10.0.0.0/24", "IPRange": "x"}, System, 'pool "10.0.0.0/24" subpool "x": Invalid Address SubPool'),
+        (
+            {"Subnet": "10.0.0.0/24", AUX: {"a": "10.0.0.5", "b": "10.0.0.5"}},
+            System,
+            "(b:10.0.0.5): Address already in",
+        ),
+        ({"Subnet": "10.0.0.0/24", AUX: {"a": "10.1.0.5"}}, Denied, "(a:10.1.0.5) must belong to the master pool"),
+        ({"Subnet": "10.0.0.0/24", AUX: {"a": "x"}}, System, "secondary ip address (a:x) passed for network net"),
     ],
 )
-def test_refused(config: dict[str, object]) -> None:
-    with pytest.raises(System):
-        ipam.plan(config)
+def test_refused(config: dict[str, object], kind: type[EngineError], words: str) -> None:
+    with pytest.raises(kind, match=re.escape(words)):
+        ipam.plan(config, "net")
 
 
 def test_static_addresses() -> None:

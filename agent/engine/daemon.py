@@ -103,6 +103,7 @@ class Engine:
         self.records = Containers(self.database)
         self.events = EventBus(kept=EventFile(self.paths.events))
         self.locks, self.exits = Locks(), Exits()
+        self.database.when_full = self._disk_is_full
         self.hierarchy = cgroups.detect()
         self.runtime = self._runtimes()
         self.ids = idmaps.of(config.userns_remap) if config.userns_remap else None
@@ -211,6 +212,10 @@ class Engine:
         default = Crun(wanted, state, conmon, known.pop(wanted, ""))
         others = {name: Crun(name, state, conmon, program) for name, program in known.items()}
         return Runtimes(default, others, self.paths.bundle)
+
+    def _disk_is_full(self) -> None:
+        log.error("the disk that holds %s is full: containers run on, what needs space is refused", self.paths.root)
+        self.events.publish("daemon", "disk.full", str(self.paths.root), {"name": os.uname().nodename})
 
     def _place_conmon(self, pid: int, container_id: str) -> None:
         """Where a service manager's stop of the engine does not reach; its memory is not counted as the engine's."""
@@ -379,6 +384,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             level=logging.DEBUG if config.debug else logging.INFO,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
+        syscalls.spare_memory()
         asyncio.run(serve(config))
     except EngineError as error:
         sys.stderr.write(f"engine: {error}\n")

@@ -55,6 +55,7 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     names |= cgroups.children(ops.hierarchy, ops.config.cgroup) - {"conmon"}
     for name in names - known:
         await remains.clean(ops, name)
+    await asyncio.to_thread(sources.forget_parts, ops)
     for entry in list(ops.paths.snapshots.iterdir()):
         if sources.owner(entry.name) not in known and sources.owner(entry.name) not in ops.containers:
             await ops.snapshots.remove(entry.name)
@@ -105,6 +106,8 @@ async def _settle(ops: Ops, record: ContainerRecord, end: Exit | None) -> None:
     if record.managed:
         await remove.remove(ops, record, force=True, volumes=True)
     elif end is not None:
+        if _told(ops, record):
+            ops.told[record.id] = record.state.pid_ticks
         await exited.finish(ops, record, end, time_ns=end.finished_ns)
     elif record.state.alive:
         exited.watch(ops, record.id, exited.processes_of(record))
@@ -118,6 +121,14 @@ async def _settle(ops: Ops, record: ContainerRecord, end: Exit | None) -> None:
         record.host_config["RestartPolicy"], was_running=False, by_hand=record.stopped_by_hand
     ):
         ops.spawn(_start_again(ops, record.id), f"start {record.id[:12]}")
+
+
+def _told(ops: Ops, record: ContainerRecord) -> bool:
+    """The engine that is gone has told the end of this run, and did not come to record it."""
+    return any(
+        event["Action"] == "die" and event["Actor"]["ID"] == record.id
+        for event in ops.events.history(record.state.started_ns)
+    )
 
 
 async def _start_again(ops: Ops, container_id: str) -> None:

@@ -9,7 +9,8 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from agent.engine.errors import EngineError, NoSpace, System
 from agent.engine.state.migrations import migrate
 from agent.engine.state.reserve import Reserve
 
+QUIET = 60.0
 Statement = tuple[str, tuple[Any, ...]]
 
 
@@ -54,6 +56,9 @@ class Database:
             migrate(self._connection)
         except sqlite3.Error as error:
             raise System(f"{path} cannot be opened: {error}") from error
+        self.when_full: Callable[[], object] = lambda: None
+        """Called on the loop when the disk is found full, at most once a minute."""
+        self._told = -QUIET
         self._reserve = Reserve(path.parent / "reserve")
         self._reserve.have()
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
@@ -106,18 +111,26 @@ class Database:
 
     def _commit(self, batch: list[_Item]) -> None:
         if not self._reserve.have():
+            self._tell(batch[0])
             for item in batch:
                 if not item.vital:
                     item.settle(NoSpace("no space left on device: free space on the data root's disk"))
             batch = [item for item in batch if item.vital]
         outcomes = self._transaction(batch)
         full = [item for item, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, NoSpace)]
+        if full:
+            self._tell(full[0])
         if any(item.vital for item in full) and self._reserve.give_up():
             vital = [item for item in full if item.vital]
             again = dict(zip((id(item) for item in vital), self._transaction(vital), strict=True))
             outcomes = [again.get(id(item), outcome) for item, outcome in zip(batch, outcomes, strict=True)]
         for item, outcome in zip(batch, outcomes, strict=True):
             item.settle(outcome)
+
+    def _tell(self, item: _Item) -> None:
+        if time.monotonic() - self._told > QUIET:
+            self._told = time.monotonic()
+            item.loop.call_soon_threadsafe(self.when_full)
 
     def _transaction(self, batch: Sequence[_Item]) -> list[EngineError | None]:
         try:

@@ -129,6 +129,20 @@ def fail(walked: Victim, registry: str, operation: str, name: str, action: str) 
     walked.settle()
 
 
+def test_an_end_is_told_once(walk: Walk) -> None:
+    with walk.case() as one:
+        docker, since = one.docker, time.time() - 1
+        OPERATIONS["stop"].before(docker)
+        one.arm("exit.told", Action.KILL)
+        OPERATIONS["stop"].act(docker)
+        one.died()
+        one.start()
+        one.check()
+        span = f"--since {since:.0f} --until {time.time() + 1:.0f} --filter container=aa"
+        assert len(docker.ok(f"events {span} --filter event=die").splitlines()) == 1
+        take_away(docker)
+
+
 def test_every_action_is_walked() -> None:
     assert set(OPERATIONS) | {"pull"} == set(NAMES)
     assert len({name for _, name in EVERY}) == len(EVERY)

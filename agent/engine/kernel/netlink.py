@@ -1,25 +1,57 @@
-"""Links, addresses and routes by pyroute2: all that no container's start waits for (that part: ``rtnetlink.py``).
+"""Links, addresses and routes of a network namespace: all that no container's start waits for (that: ``rtnetlink.py``).
 
-The only module that imports pyroute2, and only when first needed. An engine has it once it has looked for a free subnet
-or made or found a bridge of its own. Measured: idle after one container 51 MiB PSS, 39 without pyroute2; started where
-a bridge of its own is 46 MiB after 0.7 s, where none is 35 after 0.4.
+The messages are few, and made by hand too: a library that knows all of netlink kept 12 to 20 MiB in memory for them,
+and took a third of a second to load.
 
-An ``IPRoute`` is an asyncio loop inside, with several descriptors: it cannot be opened where a loop runs, so only
-worker threads come here, and they open it for one piece of work (2 ms with a dump) instead of each keeping one. It
-speaks for the network namespace that the thread is in when it opens it.
-
-Sources: rtnetlink(7), https://docs.pyroute2.org/iproute.html
+Sources: rtnetlink(7), linux/if_link.h, linux/rtnetlink.h.
 """
 
 import errno
-import os
 import socket
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_interface, ip_network
-from typing import Any
+from ipaddress import ip_address, ip_interface, ip_network
 
-from agent.engine.kernel.rtnetlink import IFA_F_NODAD, RT_TABLE_MAIN, Address, NetlinkError
+from agent.engine.kernel.rtnetlink import (
+    ACK,
+    CREATE,
+    EXCL,
+    IFA_ADDRESS,
+    IFF_UP,
+    IFLA_ADDRESS,
+    IFLA_IFALIAS,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_LINK,
+    IFLA_LINKINFO,
+    IFLA_MASTER,
+    IFLA_MTU,
+    NESTED,
+    RT_TABLE_MAIN,
+    RTA_DST,
+    RTA_OIF,
+    RTA_TABLE,
+    RTM_DELLINK,
+    RTM_GETADDR,
+    RTM_GETLINK,
+    RTM_GETROUTE,
+    RTM_NEWLINK,
+    Address,
+    NetlinkError,
+    Rtnetlink,
+    address_add,
+    attr,
+    attributes,
+    ifinfo,
+    mac_bytes,
+    message,
+    text,
+    u32,
+)
+
+_BR_FORWARD_DELAY = _VLAN_ID = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +73,7 @@ class Links:
     """
 
     def __init__(self) -> None:
-        import pyroute2
-
-        self._refusal = pyroute2.NetlinkError
-        self._route = pyroute2.IPRoute()
+        self._route = Rtnetlink()
 
     def __enter__(self) -> "Links":
         return self
@@ -54,17 +83,7 @@ class Links:
 
     def all(self) -> list[Link]:
         """Every link."""
-        return [
-            Link(
-                index=one["index"],
-                name=one.get("ifname"),
-                kind=one.get(("linkinfo", "kind")) or "",
-                master=one.get("master") or 0,
-                mac=one.get("address") or "",
-                alias=one.get("ifalias") or "",
-            )
-            for one in self._ask("link", "dump")
-        ]
+        return [_link(body) for body in self._route.dump(RTM_GETLINK, ifinfo())]
 
     def networks(self, without: str = "") -> list[str]:
         """Subnets that the namespace reaches by a route or an address, default routes left out.
@@ -73,33 +92,41 @@ class Links:
             without: a link that does not count.
         """
         skipped = next((index for index, name in socket.if_nameindex() if name == without), None)
-        found = {
-            str(ip_network((one.get("dst"), one["dst_len"])))
-            for family in (socket.AF_INET, socket.AF_INET6)
-            for one in self._ask("route", "dump", family=family, table=RT_TABLE_MAIN)
-            if one["dst_len"] and (skipped is None or one.get("oif") != skipped)
-        }
-        for one in self._ask("addr", "dump"):
-            if one["index"] != skipped:
-                found.add(str(ip_interface((one.get("address"), one["prefixlen"])).network))
+        found = set()
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for body in self._route.dump(RTM_GETROUTE, struct.pack("=B11x", family)):
+                length, table = body[1], body[4]
+                fields = attributes(body[12:])
+                oif = _number(fields.get(RTA_OIF))
+                if RTA_TABLE in fields:
+                    table = _number(fields[RTA_TABLE]) or 0
+                if length and RTA_DST in fields and table == RT_TABLE_MAIN and (skipped is None or oif != skipped):
+                    found.add(str(ip_network((fields[RTA_DST], length))))
+        for body in self._route.dump(RTM_GETADDR, struct.pack("=BBBBi", 0, 0, 0, 0, 0)):
+            _, prefix, _, _, index = struct.unpack_from("=BBBBi", body)
+            address = attributes(body[8:]).get(IFA_ADDRESS)
+            if index != skipped and address is not None:
+                found.add(str(ip_interface((ip_address(address), prefix)).network))
         return sorted(found)
 
     def add_bridge(self, name: str, mac: str, mtu: int) -> None:
         """A bridge without forward delay: nothing loops here, and a container shall not wait for it."""
-        self._ask("link", "add", ifname=name, kind="bridge", address=mac, mtu=mtu, br_forward_delay=0)
+        more = attr(IFLA_ADDRESS, mac_bytes(mac)) + attr(IFLA_MTU, u32(mtu))
+        self._add(name, "bridge", attr(_BR_FORWARD_DELAY, u32(0)), more)
 
     def add_vlan(self, name: str, parent: str, number: int) -> None:
         """An 802.1Q link on top of a parent's."""
-        self._ask("link", "add", ifname=name, kind="vlan", link=socket.if_nametoindex(parent), vlan_id=number)
+        more = attr(IFLA_LINK, u32(socket.if_nametoindex(parent)))
+        self._add(name, "vlan", attr(_VLAN_ID, struct.pack("=H", number)), more)
 
     def add_dummy(self, name: str) -> None:
         """A link that leads nowhere; where the kernel has no such kind, a bridge without ports, which does the same."""
         try:
-            self._ask("link", "add", ifname=name, kind="dummy")
+            self._add(name, "dummy")
         except NetlinkError as error:
             if error.errno != errno.EOPNOTSUPP:
                 raise
-            self._ask("link", "add", ifname=name, kind="bridge", br_forward_delay=0)
+            self._add(name, "bridge", attr(_BR_FORWARD_DELAY, u32(0)))
 
     def set_up(self, name: str, alias: str, addresses: Iterable[tuple[Address, int]]) -> None:
         """Raise a link.
@@ -109,10 +136,10 @@ class Links:
             addresses: with their prefix lengths; IPv6 ones without duplicate detection, since the plan is ours.
         """
         index = socket.if_nametoindex(name)
-        self._ask("link", "set", index=index, state="up", **({"ifalias": alias} if alias else {}))
+        body = ifinfo(index, IFF_UP, IFF_UP) + (attr(IFLA_IFALIAS, alias.encode()) if alias else b"")
+        self._route.talk(message(RTM_NEWLINK, ACK, body))
         for address, prefix in addresses:
-            more = {"flags": IFA_F_NODAD} if address.version == 6 else {"broadcast": True}
-            self._ask("addr", "replace", index=index, address=str(address), prefixlen=prefix, **more)
+            self._route.talk(address_add(index, address, prefix))
 
     def delete_own(self, name: str, alias: str) -> None:
         """Take a link away if it bears this alias; any other stays."""
@@ -122,13 +149,35 @@ class Links:
     def delete(self, name: str) -> None:
         """Take a link away. Idempotent: the kernel may be doing it by itself, its namespace being gone."""
         try:
-            self._ask("link", "del", index=socket.if_nametoindex(name))
+            self._route.talk(message(RTM_DELLINK, ACK, ifinfo(socket.if_nametoindex(name))))
         except OSError:
             if name in (known for _, known in socket.if_nameindex()):
                 raise
 
-    def _ask(self, noun: str, command: str, **attributes: object) -> list[Any]:
-        try:
-            return list(getattr(self._route, noun)(command, **attributes))
-        except self._refusal as error:
-            raise NetlinkError(error.code, os.strerror(error.code)) from error
+    def _add(self, name: str, kind: str, data: bytes = b"", more: bytes = b"") -> None:
+        info = attr(IFLA_INFO_KIND, kind.encode())
+        if data:
+            info += attr(IFLA_INFO_DATA | NESTED, data)
+        body = ifinfo() + attr(IFLA_IFNAME, text(name)) + more + attr(IFLA_LINKINFO | NESTED, info)
+        self._route.talk(message(RTM_NEWLINK, ACK | CREATE | EXCL, body))
+
+
+def _link(body: bytes) -> Link:
+    fields = attributes(body[16:])
+    kind = attributes(fields.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
+    return Link(
+        index=int(struct.unpack_from("=BxHi", body)[2]),
+        name=_words(fields.get(IFLA_IFNAME, b"")),
+        kind=_words(kind),
+        master=_number(fields.get(IFLA_MASTER)) or 0,
+        mac=fields.get(IFLA_ADDRESS, b"").hex(":"),
+        alias=_words(fields.get(IFLA_IFALIAS, b"")),
+    )
+
+
+def _words(raw: bytes) -> str:
+    return raw.rstrip(b"\0").decode(errors="replace")
+
+
+def _number(raw: bytes | None) -> int | None:
+    return int(struct.unpack("=I", raw)[0]) if raw is not None else None

@@ -46,6 +46,8 @@ RESOLVE_NO_SYMLINKS = 4
 RESOLVE_BENEATH = 8
 RESOLVE_IN_ROOT = 16
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_HELD = 1 << 18
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PDEATHSIG = 1
 _SYS_OPENAT2 = 437
@@ -123,3 +125,14 @@ def set_child_subreaper() -> None:
 def set_parent_death_signal(signal_number: int) -> None:
     """This process gets the signal when the thread that made it ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0))
+
+
+def spare_memory() -> None:
+    """One heap for all threads, and back to the kernel what is free; call it before there are threads.
+
+    Each of glibc's heaps keeps what its thread once needed: a fifth of a daemon that mostly waits.
+    """
+    mallopt = getattr(_libc, "mallopt", None)
+    if mallopt is not None:
+        for option, value in ((_M_ARENA_MAX, 1), (_M_TRIM_THRESHOLD, _HELD), (_M_MMAP_THRESHOLD, _HELD)):
+            mallopt(option, value)

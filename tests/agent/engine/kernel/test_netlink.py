@@ -1,4 +1,4 @@
-"""pyroute2 in threads that have entered a namespace: right answers, refusals as OSError, nothing left open."""
+"""Links in namespaces that a thread has entered: right answers, refusals as OSError, nothing left open."""
 
 import errno
 import os

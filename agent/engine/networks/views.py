@@ -32,6 +32,7 @@ def inspect(
         "Created": rfc3339nano(record.created_ns),
         "Scope": record.scope,
         "Driver": record.driver,
+        "EnableIPv4": record.enable_ipv4,
         "EnableIPv6": record.enable_ipv6,
         "IPAM": record.ipam,
         "Internal": record.internal,

@@ -19,6 +19,7 @@ PERHAPS_LINK = "{name:[^/]+(?:/[^/]+)?}"
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 # A start may carry no HostConfig since 1.24; clients that send "{}" are let through, as dockerd does.
 LARGEST_START_BODY = 7
+SEVERAL_NETWORKS_SINCE = (1, 44)
 RECURSIVE_READ_ONLY_SINCE, SUBPATH_SINCE = (1, 44), (1, 45)
 
 
@@ -106,6 +107,7 @@ class _Handlers:
         if not body:
             raise Invalid("Config cannot be empty in order to create a container")
         check_mounts(body, request["version"])
+        check_networks(body, request["version"])
         id_, warnings = await self._verbs.create(
             request.query.get("name", ""),
             body,
@@ -206,6 +208,18 @@ class _Handlers:
 
 def _timeout(request: web.Request) -> int | None:
     return params.integer(request, "t", parser="Atoi") if request.query.get("t") else None
+
+
+def check_networks(body: Mapping[str, Any], version: tuple[int, int]) -> None:
+    """Until API 1.43 a container was created with one network at most.
+
+    Raises:
+        Invalid: more are asked for.
+    """
+    config = body.get("NetworkingConfig")
+    named = list(config.get("EndpointsConfig") or {}) if isinstance(config, Mapping) else []
+    if len(named) > 1 and version < SEVERAL_NETWORKS_SINCE:
+        raise Invalid(f"Container cannot be connected to network endpoints: {', '.join(named)}")
 
 
 def check_mounts(body: Mapping[str, Any], version: tuple[int, int]) -> None:

@@ -18,6 +18,7 @@ LIST_FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", 
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 DANGLING = {"true": True, "1": True, "false": False, "0": False}
 PATH = "/networks"
+ENABLE_IPV4_SINCE = (1, 47)
 
 
 class Backend(Protocol):
@@ -39,7 +40,8 @@ def routes(backend: Backend) -> list[web.RouteDef]:
 
     async def list_(request: web.Request) -> web.Response:
         given = params.filters(request, allowed=LIST_FILTERS)
-        return reply([views.inspect(one) for one in backend.list() if _listed(backend, one, given)])
+        found = [views.inspect(one) for one in backend.list() if _listed(backend, one, given)]
+        return reply([_of_version(one, request) for one in found])
 
     async def inspect(request: web.Request) -> web.Response:
         ref = request.match_info["id"]
@@ -48,7 +50,7 @@ def routes(backend: Backend) -> list[web.RouteDef]:
         scope = request.query.get("scope", "")
         if scope and scope != record.scope:
             raise NotFound(f"network {ref} not found")
-        return reply(backend.inspect(record))
+        return reply(_of_version(backend.inspect(record), request))
 
     async def create(request: web.Request) -> web.Response:
         body = await params.json_body(request, strict=True)
@@ -110,6 +112,11 @@ def _listed(backend: Backend, record: NetworkRecord, given: params.Filters) -> b
         "dangling": lambda value: _boolean(value) == unused,
     }
     return all(any(check(value) for value in given[key]) for key, check in checks.items() if given.get(key))
+
+
+def _of_version(found: dict[str, Any], request: web.Request) -> dict[str, Any]:
+    dropped = {"EnableIPv4"} if request["version"] < ENABLE_IPV4_SINCE else set()
+    return {key: value for key, value in found.items() if key not in dropped}
 
 
 def _fits(pattern: str, text: str) -> bool:

@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from agent.engine.api import server
-from agent.engine.api.routers import networks
+from agent.engine.api.routers import containers, networks
+from agent.engine.errors import Invalid
 from tests.agent.engine.networks.bench import Bench
 
 KEYS = {
@@ -24,9 +25,11 @@ class Client:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
 
-    async def __call__(self, method: str, path: str, body: Any = None, **filters: Any) -> tuple[int, Any]:
+    async def __call__(
+        self, method: str, path: str, body: Any = None, version: str = "1.41", **filters: Any
+    ) -> tuple[int, Any]:
         query = {"filters": json.dumps(filters)} if filters else {}
-        async with self.session.request(method, f"/v1.41/networks{path}", json=body, params=query) as answer:
+        async with self.session.request(method, f"/v{version}/networks{path}", json=body, params=query) as answer:
             text = await answer.text()
             return answer.status, json.loads(text) if text else None
 
@@ -108,3 +111,43 @@ async def test_prune(ask: Client) -> None:
     assert await ask("POST", "/prune", **{"label!": ["a=b"]}) == (200, {"NetworksDeleted": ["gone"]})
     assert await ask("POST", "/prune", until=["1h"]) == (200, {"NetworksDeleted": None})
     assert await ask("POST", "/prune", label=["a"]) == (200, {"NetworksDeleted": ["kept"]})
+
+
+async def test_versions(ask: Client) -> None:
+    await ask("POST", "/create", {"Name": "net", "EnableIPv4": True, "EnableIPv6": True}, "1.47")
+    assert set((await ask("GET", "/net", version="1.46"))[1]) == KEYS
+    found = (await ask("GET", "/net", version="1.47"))[1]
+    assert (found["EnableIPv4"], found["EnableIPv6"]) == (True, True)
+    bad = {"Name": "x", "Options": {"com.docker.network.bridge.enable_icc": "foo"}}
+    words = (
+        'failed to parse com.docker.network.bridge.enable_icc value: foo (strconv.ParseBool: parsing "foo": '
+        "invalid syntax)"
+    )
+    assert await ask("POST", "/create", bad, "1.41") == (500, {"message": words})
+    assert await ask("POST", "/create", bad, "1.47") == (400, {"message": words})
+    status, error = await ask("GET", "/net?verbose=foo")
+    assert (status, error["message"][:31]) == (400, "invalid value for verbose: foo:")
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        ({"Scope": "swarm"}, 403, "cannot create a swarm scoped network when swarm is not active"),
+        ({"Scope": "foo"}, 500, "This node is not a swarm manager."),
+        ({"Ingress": True}, 403, "Ingress network can only be global scope network"),
+        ({"IPAM": {"Driver": "foo"}}, 404, 'plugin "foo" not found'),
+        ({"IPAM": {"Config": [{"Subnet": "10.1.0.0/24"}, {"Subnet": "10.2.0.0/24"}]}}, 403, "bridge driver doesn't"),
+        ({"ConfigOnly": True, "ConfigFrom": {"Network": "x"}}, 403, "a configuration network cannot depend on another"),
+    ],
+)
+async def test_bad_requests(ask: Client, more: dict[str, Any], status: int, words: str) -> None:
+    found, error = await ask("POST", "/create", {"Name": "x", **more})
+    assert (found, error["message"][: len(words)]) == (status, words)
+
+
+def test_several_networks_at_once() -> None:
+    body = {"NetworkingConfig": {"EndpointsConfig": {"a": {}, "b": {}}}}
+    with pytest.raises(Invalid, match="Container cannot be connected to network endpoints: a, b"):
+        containers.check_networks(body, (1, 43))
+    containers.check_networks(body, (1, 44))
+    containers.check_networks({"NetworkingConfig": []}, (1, 43))

@@ -70,8 +70,8 @@ class Exec:
 
     @property
     def command(self) -> str:
-        """The command line as events show it."""
-        return " ".join(self.argv)
+        """The command line as events show it; a lone program has a blank behind it."""
+        return f"{self.argv[0]} {' '.join(self.argv[1:])}"
 
 
 _KEPT = ("id", "container_id", "argv", "env", "user", "workdir", "tty", "privileged", "stdin", "stdout", "stderr")

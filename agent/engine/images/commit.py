@@ -47,6 +47,8 @@ async def commit(
         )
         record = await ops.create(made, parent=parent, names=[name.with_default_tag()] if name else [], lease=lease)
     failpoint("commit.named")
+    if name:
+        ops.tell("tag", record.id, name.with_default_tag().familiar, record)
     attributes = container.event_attributes(
         comment=comment, imageID=record.id, imageRef=name.with_default_tag().familiar if name else ""
     )

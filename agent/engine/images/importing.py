@@ -146,5 +146,7 @@ async def import_image(
             None, config=config, created_ns=time.time_ns(), diff_id=layer.diff_id, comment=message or "Imported from -"
         )
         record = await ops.create(made, names=[name.with_default_tag()] if name else [], lease=lease)
+    if name:
+        ops.tell("tag", record.id, name.with_default_tag().familiar, record)
     ops.tell("import", record.id, record.id, record)
     return record

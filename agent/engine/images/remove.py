@@ -80,7 +80,8 @@ async def _delete(ops: Ops, image: ImageRecord, rows: Rows, *, force: bool, prun
     for name in ops.store.names_of(image.id):
         await _untag(ops, image, name, rows)
     await ops.store.images.delete(image.id)
-    ops.tell("delete", image.id, image.id, image)
+    # Without its labels: dockerd looks for them when they are gone.
+    ops.tell("delete", image.id, image.id)
     rows.append({"Deleted": image.id})
     gone = await _collect(ops, image)
     rows += [{"Deleted": chain_id} for chain_id in gone.chains]

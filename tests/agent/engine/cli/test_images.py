@@ -1,10 +1,12 @@
 """``docker images``, ``save | load``, ``import``, ``commit``, ``tag``, ``rmi``."""
 
 import json
+import time
 
 import pytest
 
 from tests.agent.engine.cli.docker import Docker
+from tests.busybox import rootfs_tar
 
 
 @pytest.mark.both_clis
@@ -42,3 +44,19 @@ def test_an_image_in_use_is_kept(docker: Docker) -> None:
     docker.ok("create --name aa used:1")
     docker.ok("rmi used:1")
     assert docker("rmi nosuch").code == 1
+
+
+def test_events_of_images(docker: Docker) -> None:
+    since = time.time()
+    docker.ok("create --name aa -l k=v busy")
+    docker.ok("commit aa made")
+    docker.ok("rmi made")
+    docker.ok("import - other", stdin=rootfs_tar())
+    out = docker.ok(
+        f"events --since {since:.9f} --until {time.time() + 0.1:.9f} -f type=image --format '{{{{json .}}}}'"
+    )
+    told = [(event["Action"], event["Actor"]["Attributes"]) for event in map(json.loads, out.split("\n"))]
+    assert [action for action, _ in told] == ["tag", "untag", "delete", "tag", "import"]
+    assert told[0][1] == {"k": "v", "name": "made:latest"}
+    assert set(told[2][1]) == {"name"}
+    assert told[3][1]["name"] == "other:latest"

@@ -43,7 +43,7 @@ async def serve(socket: Socket, parts: Mapping[str, str], query: Mapping[str, st
             seq=here.seq,
             epoch=here.epoch,
             server_time=datetime.now(UTC).isoformat(),
-            version=settings.LONGSHORE_VERSION,
+            version=settings.LONGSHORE_BUILD,
         )
         pinging = asyncio.create_task(view.ping())
         reading = asyncio.create_task(view.read())

@@ -13,6 +13,8 @@ LONGSHORE_URL = HERE.url
 LONGSHORE_DATA = HERE.data
 LONGSHORE_PORT = HERE.port
 LONGSHORE_VERSION = "0.1.0"
+# the code that this process was started from, where scripts/up says: a page that came from another one is out of date
+LONGSHORE_BUILD = "+".join(filter(None, [LONGSHORE_VERSION, os.environ.get("LONGSHORE_CODE", "")]))
 REDIS_URL = HERE.redis_url
 
 DEBUG = HERE.debug

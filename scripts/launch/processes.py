@@ -2,6 +2,9 @@
 
 supervisor restarts a process that dies at once, and one that dies while starting after 1, 2, … 10 s; then it would give
 up (FATAL). ``revive.py`` is an event listener that begins again, so that whatever was killed comes back for ever.
+
+``LONGSHORE_CODE`` in a program's environment is the digest of its code: an update changes its section, and what runs by
+an older section is out of date.
 """
 
 import os
@@ -10,6 +13,7 @@ import string
 import sys
 from pathlib import Path
 
+from scripts.launch.builds import digest
 from scripts.launch.plan import ROOT, Plan
 
 #: Back-off in seconds grows by one with each failed start; ``revive.py`` begins again after this many.
@@ -34,16 +38,16 @@ def write_configuration(plan: Plan) -> Path:
         command = procfile[name]
         if name == "web" and plan.https:
             command += " --ssl-certfile $LONGSHORE_TLS_CERT --ssl-keyfile $LONGSHORE_TLS_KEY"
-        sections.append(_program(name, string.Template(command).substitute(env), plan, env, priority=10))
+        own = env | {"LONGSHORE_CODE": digest(name)}
+        sections.append(_program(name, string.Template(command).substitute(env), plan, own, priority=10))
+    agent = {"PATH": env["PATH"], "LONGSHORE_CODE": digest("agent")}
     for state in (s for s in plan.host_dirs() if (s / "agent.toml").exists()):
         command = string.Template(procfile["agent"]).substitute(LONGSHORE_STATE=str(state))
         netns = state / "netns"
         if netns.exists():
             command += f" --netns {netns.read_text().strip()}"
         # The agent alone gets SIGTERM: it ends engine and link itself and leaves every container running.
-        sections.append(
-            _program(f"agent-{state.name}", command, plan, {"PATH": env["PATH"]}, priority=20, as_group=False)
-        )
+        sections.append(_program(f"agent-{state.name}", command, plan, agent, priority=20, as_group=False))
     path = plan.run / "supervisord.conf"
     _write(path, "\n".join(sections))
     return path

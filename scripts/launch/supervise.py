@@ -28,19 +28,26 @@ def running(plan: Plan) -> dict[str, str]:
         return {}
 
 
+def retire(plan: Plan) -> list[str]:
+    """Stop what runs otherwise than its configuration, which is written already, has it; the names of those."""
+    server = _server(plan)
+    (_, changed, removed) = server.reloadConfig()[0]
+    for name in (*removed, *changed):
+        server.stopProcessGroup(name)
+        server.removeProcessGroup(name)
+    return sorted(changed)
+
+
 def start(plan: Plan, configuration: Path) -> None:
-    """Start supervisord, or let a running one take up programs that are new in its configuration.
+    """Start supervisord, or let a running one take up what is new or changed in its configuration.
 
     Raises:
         Refusal: supervisord did not start; its own words are in the message.
     """
     if running(plan):
+        retire(plan)
         server = _server(plan)
-        (added, changed, removed) = server.reloadConfig()[0]
-        for name in (*removed, *changed):
-            server.stopProcessGroup(name)
-            server.removeProcessGroup(name)
-        for name in (*added, *changed):
+        for name in server.reloadConfig()[0][0]:
             server.addProcessGroup(name)
         for name, state in running(plan).items():
             if state in ("STOPPED", "FATAL", "EXITED"):

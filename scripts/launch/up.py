@@ -1,4 +1,4 @@
-"""``scripts/up``: from an installed tree to a page that works. Run again, it starts only what is not running."""
+"""``scripts/up``: from an installed tree to a page that works. Run again, it starts what is missing or out of date."""
 
 import os
 import shutil
@@ -44,16 +44,26 @@ def up(data: Path, *, hosts: int | None, port: int | None, detach: bool) -> None
     if plan.https and "LONGSHORE_TLS_CERT" not in os.environ:
         tls.ensure(plan.data / "tls", plan.url)
     password = ""
-    if not already:
+    stale = _retire(plan) if already else []
+    if not already or {"worker", "beat"} & set(stale):
         _say("  Migrating the database … ", end="")
         manage(plan, "migrate", "--no-input")
-        password = manage(plan, "create_admin").strip()
+        password = "" if already else manage(plan, "create_admin").strip()
         _say("done")
     _serve(plan)
     _hosts(plan)
     _report(plan, password, time.monotonic() - started)
     if not detach:
         _stay(plan)
+
+
+def _retire(plan: Plan) -> list[str]:
+    """Stop what is out of date, so that it starts anew with the rest."""
+    processes.write_configuration(plan)
+    stale = supervise.retire(plan)
+    if stale:
+        _say(f"  Stopped, since out of date: {', '.join(stale)}")
+    return stale
 
 
 def _plan(data: Path, host_count: int | None, port: int | None) -> Plan:

@@ -26,6 +26,7 @@ RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it
 ├── execs/<exec id>/                the same for a detached exec, with its own exit/
 ├── programs/<path>                 the runtime, in sealed memory           (kernel/programs.py)
 ├── events                          the last events, for ``since`` after a restart     (events.py)
+├── parts/<id>/                     parts of volumes, while a start needs them  (containers/sources.py)
 ├── netns/<id>                      network namespaces, bound
 ├── userns/<id>                     user namespaces, bound while a container begins
 ├── mapped/                         the data root as user namespaces see it
@@ -100,6 +101,10 @@ class Paths:
     @property
     def execs(self) -> Path:
         return self.run / "execs"
+
+    @property
+    def parts(self) -> Path:
+        return self.run / "parts"
 
     @property
     def namespaces(self) -> Path:

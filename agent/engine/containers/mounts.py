@@ -30,6 +30,7 @@ _KINDS: tuple[frozenset[str], ...] = (
     frozenset({"nocopy"}),
     _CONSISTENCY,
 )
+FLAT = "nonrecursive"
 FLAT_READ_ONLY, DEEP_READ_ONLY = "ro-non-recursive", "ro-force-recursive"
 TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
 _TMPFS_FLAGS = frozenset(
@@ -204,7 +205,7 @@ def _bind(source: str, destination: str, given: Mapping[str, Any], *, readwrite:
             raise Invalid(f"mount options conflict: !ReadOnly && BindOptions.{option}")
     if flat and forced:
         raise Invalid("mount options conflict: ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive")
-    words = (("nonrecursive", given.get("NonRecursive")), (FLAT_READ_ONLY, flat), (DEEP_READ_ONLY, forced))
+    words = ((FLAT, given.get("NonRecursive")), (FLAT_READ_ONLY, flat), (DEEP_READ_ONLY, forced))
     return MountPoint(
         "bind", posixpath.normpath(source), destination, rw=readwrite, propagation=propagation,
         options=tuple(word for word, value in words if value),
@@ -356,7 +357,7 @@ def oci(points: Sequence[MountPoint], tmpfs: Mapping[str, str]) -> list[Json]:
             options = tmpfs_options(",".join(point.options))
             found.append(_mount(point.destination, "tmpfs", "tmpfs", options))
             continue
-        depth = "bind" if "nonrecursive" in point.options else "rbind"
+        depth = "bind" if FLAT in point.options else "rbind"
         deep = RECURSIVE and depth == "rbind" and point.type == "bind" and FLAT_READ_ONLY not in point.options
         access = "rw" if point.rw else "rro" if deep else "ro"
         found.append(_mount(point.destination, "bind", point.source, (depth, point.propagation or "rprivate", access)))

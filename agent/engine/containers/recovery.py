@@ -53,14 +53,19 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     folders = (ops.paths.bundles, ops.paths.runtime, ops.paths.memories)
     names = {entry.name for folder in folders for entry in folder.iterdir()}
     names |= cgroups.children(ops.hierarchy, ops.config.cgroup) - {"conmon"}
-    for name in names - known:
-        await remains.clean(ops, name)
+    # What ended meanwhile is taken away once that is told, behind everybody's back: there may be hundreds.
+    spared = known | {record.id for record in ops.containers if record.state.alive and not record.managed}
+    for name in names - spared:
+        await remains.tidied(ops, name)
     await asyncio.to_thread(sources.forget_parts, ops)
     for entry in list(ops.paths.snapshots.iterdir()):
-        if sources.owner(entry.name) not in known and sources.owner(entry.name) not in ops.containers:
-            await ops.snapshots.remove(entry.name)
-        elif sources.owner(entry.name) not in known:
-            await ops.snapshots.unmount(entry.name)
+        try:
+            if sources.owner(entry.name) not in ops.containers:
+                await ops.snapshots.remove(entry.name)
+            elif sources.owner(entry.name) not in spared:
+                await ops.snapshots.unmount(entry.name)
+        except EngineError as error:
+            log.warning("the layer of %s: %s", entry.name, error)
     for entry in list(ops.paths.containers.iterdir()):
         if entry.name not in ops.containers:
             await asyncio.to_thread(files.remove_tree, entry)

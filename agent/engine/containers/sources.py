@@ -1,20 +1,22 @@
 """Where a container's mount points lie for one run: its volumes and images are mounted, parts of them opened.
 
 A part is named by a path inside, which whoever writes into the volume could swap for a link at any time. So it is
-opened once, beneath the volume and through no magic link, and the runtime is given the descriptor.
+opened once, beneath the volume and through no magic link, and by that descriptor mounted where the runtime finds it.
 """
 
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from agent.engine.containers.mounts import FLAT
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import System
-from agent.engine.kernel import syscalls
+from agent.engine.kernel import mounts, syscalls
 from agent.engine.state.records import ContainerRecord, MountPoint
 
 _BENEATH = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
@@ -64,27 +66,62 @@ async def release(ops: Ops, record: ContainerRecord) -> None:
 
 
 def located(
-    points: Sequence[MountPoint], found: dict[str, Path]
+    points: Sequence[MountPoint], found: dict[str, Path], folder: Path
 ) -> tuple[tuple[MountPoint, ...], contextlib.ExitStack]:
-    """Mount points with their sources, and what must stay open until the runtime has mounted them.
+    """Mount points with their sources, and what must stay mounted until the runtime has done its part.
+
+    Args:
+        points: the container's.
+        found: of ``acquire``.
+        folder: where parts are mounted meanwhile.
 
     Raises:
         System: a part that is to be mounted is not there, or leads outside.
     """
     with contextlib.ExitStack() as held:
         placed = []
-        for point in points:
-            source = found.get(point.destination)
-            if source is None:
+        for number, point in enumerate(points):
+            source, target = found.get(point.destination), folder / str(number)
+            if source is not None and point.subpath:
+                path = _mounted(opened(source, point.subpath), target, held, recursive=True)
+            elif source is not None:
+                path = source
+            elif FLAT in point.options and Path(point.source).exists():
+                # crun 1.8 takes every bind for a recursive one: it is given what has nothing mounted below it.
+                path = _mounted(os.open(point.source, os.O_PATH | os.O_CLOEXEC), target, held, recursive=False)
+            else:
                 placed.append(point)
                 continue
-            path = str(source)
-            if point.subpath:
-                descriptor = opened(source, point.subpath)
-                held.callback(os.close, descriptor)
-                path = f"/proc/{os.getpid()}/fd/{descriptor}"
-            placed.append(msgspec.structs.replace(point, source=path))
+            placed.append(msgspec.structs.replace(point, source=str(path)))
         return tuple(placed), held.pop_all()
+
+
+def _mounted(descriptor: int, target: Path, held: contextlib.ExitStack, *, recursive: bool) -> Path:
+    try:
+        held.callback(_unmount_part, target)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            target.mkdir(mode=0o700, exist_ok=True)
+        else:
+            target.touch(mode=0o600)
+        mounts.bind(f"/proc/self/fd/{descriptor}", target, recursive=recursive)
+    finally:
+        os.close(descriptor)
+    return target
+
+
+def _unmount_part(target: Path) -> None:
+    mounts.unmount(target, lazy=True)
+    with contextlib.suppress(OSError):
+        (target.rmdir if target.is_dir() else target.unlink)()
+    with contextlib.suppress(OSError):
+        target.parent.rmdir()
+
+
+def forget_parts(ops: Ops) -> None:
+    """Take away what a start has left that a crash cut short."""
+    for target in list(ops.paths.parts.glob("*/*")):
+        _unmount_part(target)
 
 
 def opened(root: Path, subpath: str) -> int:

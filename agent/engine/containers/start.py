@@ -135,7 +135,7 @@ async def _run(ops: Ops, record: ContainerRecord, undo: contextlib.AsyncExitStac
         if point.type == "volume" and point.copy_up and not record.state.started_ns:
             await ops.volumes.copy_up(point.name, rootfs, point.destination, point.subpath)
     failpoint("start.filled")
-    points, held = sources.located(record.mounts, places)
+    points, held = sources.located(record.mounts, places, ops.paths.parts / record.id)
     undo.callback(held.close)
     attached = msgspec.structs.replace(record, network=sandbox.state)
     undo.callback(sharing.release_memory, ops, record.id)
@@ -187,7 +187,7 @@ async def _undone(ops: Ops, container_id: str) -> None:
         async with asyncio.timeout(UNDONE_WITHIN):
             await ops.exits.wait(container_id)
     ops.exits.forget(container_id)
-    await remains.clean(ops, container_id)
+    await remains.tidied(ops, container_id)
 
 
 async def _create(ops: Ops, launch: Launch) -> Processes:

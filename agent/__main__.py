@@ -37,9 +37,15 @@ def main(argv: list[str]) -> int:
         case "enrol":
             return _enrol(args.state, args.name or socket.gethostname())
         case _:
-            from agent.check import report
+            from agent.check.report import report
 
-            return report(args.state, args.engine, as_json=args.json, wait_connected=args.wait_connected)
+            return report(
+                args.state,
+                args.engine,
+                as_json=args.json,
+                host_only=args.host_only,
+                wait_connected=args.wait_connected,
+            )
 
 
 def _enrol(state: object, name: str) -> int:

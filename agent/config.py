@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     _state(check)
     check.add_argument("--engine", metavar="URL", help="unix:///path of an existing engine")
     check.add_argument("--wait-connected", type=float, metavar="SECONDS", help="wait for the link and say nothing else")
+    check.add_argument("--host-only", action="store_true", help="the host alone: before the agent runs or is enrolled")
     check.add_argument("--json", action="store_true", help="for programs")
     return root
 

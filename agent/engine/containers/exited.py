@@ -5,6 +5,7 @@ ignores the rest. The runtime's remains and the mount are taken away after every
 """
 
 import asyncio
+import functools
 import logging
 import time
 from typing import Any
@@ -45,7 +46,7 @@ async def _act(ops: Ops, container_id: str, processes: Processes, end: Exit, wai
         except Exception as error:
             # It must not be called running for ever because the disk was full when it ended.
             log.warning("the end of %s could not be recorded: %s", record.name, error)
-            again = lambda longer: _act(ops, container_id, processes, end, longer)  # noqa: E731
+            again = functools.partial(_act, ops, container_id, processes, end)
             remains.later(ops, again, f"end of {container_id[:12]}", wait)
 
 

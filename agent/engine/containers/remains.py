@@ -5,6 +5,7 @@ All of it is taken away after the answer, by a task of the container's own that 
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from agent.engine.containers import sharing
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import Ended
-from agent.engine.errors import Conflict, EngineError
+from agent.engine.errors import Conflict, EngineError, System
 from agent.engine.kernel import cgroups, files
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.journal import Intent
@@ -43,22 +44,23 @@ def later(ops: Ops, work: Callable[[float], Coroutine[Any, Any, None]], name: st
 
 def tidy(ops: Ops, container_id: str) -> None:
     """Take away, behind everybody's back, what a run has left."""
-    ops.cleanups[container_id] = ops.spawn(_tidied(ops, container_id, AGAIN), f"clean {container_id[:12]}")
+    ops.cleanups[container_id] = ops.spawn(tidied(ops, container_id), f"clean {container_id[:12]}")
 
 
-async def _tidied(ops: Ops, container_id: str, wait: float) -> None:
+async def tidied(ops: Ops, container_id: str, wait: float = AGAIN) -> None:
+    """``clean``, and again after a while where that fails. Never raises: nobody can do more about it."""
     try:
         await clean(ops, container_id)
     except Exception as error:
         log.warning("remains of %s: %s", container_id[:12], error)
-        later(ops, lambda longer: _tidied_again(ops, container_id, longer), f"clean {container_id[:12]}", wait)
+        later(ops, functools.partial(_tidied_again, ops, container_id), f"clean {container_id[:12]}", wait)
 
 
 async def _tidied_again(ops: Ops, container_id: str, wait: float) -> None:
     async with ops.locks.hold(container_id):
         record = ops.containers.find(container_id)
-        if record is not None and not record.state.alive and container_id not in ops.cleanups:
-            await _tidied(ops, container_id, wait)
+        if (record is None or not record.state.alive) and container_id not in ops.cleanups:
+            await tidied(ops, container_id, wait)
 
 
 async def clean(ops: Ops, container_id: str) -> None:
@@ -82,8 +84,10 @@ def _remove_groups(ops: Ops, container_id: str) -> None:
     bundle = ops.paths.bundle(container_id)
     own = bundle / GROUP
     group = own.read_text() if own.exists() else f"{ops.config.cgroup}/{container_id}"
-    cgroups.remove(ops.hierarchy, group, patience=1.0)
-    cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
+    gone = cgroups.remove(ops.hierarchy, group, patience=1.0)
+    conmon_gone = cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
+    if not gone or not conmon_gone:
+        raise System(f"a process of container {container_id} does not end")
     files.remove_tree(bundle)
 
 
@@ -113,7 +117,7 @@ async def _take_away(ops: Ops, intent: Intent, before: "asyncio.Task[None] | Non
         await ops.journal.done(intent)
     except Exception as error:
         log.warning("remains of %s, which is removed: %s", intent.subject[:12], error)
-        later(ops, lambda longer: _take_away(ops, intent, None, longer), f"remove {intent.subject[:12]}", wait)
+        later(ops, functools.partial(_take_away, ops, intent, None), f"remove {intent.subject[:12]}", wait)
     finally:
         ops.cleanups.pop(intent.subject, None)
 

@@ -104,7 +104,7 @@ async def serving(handler: Callable[[web.Request], Awaitable[web.StreamResponse]
     """Any handler on loopback; its address."""
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

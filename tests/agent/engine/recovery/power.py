@@ -22,13 +22,13 @@ MIB = 1 << 20
 class Disk:
     """An ext4 file system in a loop file, mounted."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, files: int) -> None:
         self.folder, self.place = folder, folder / "d"
         self.image = folder / "disk"
         self.place.mkdir(parents=True)
         self.image.touch()
         os.truncate(self.image, size)
-        _run("mkfs.ext4", "-q", "-m", "0", "-I", "256", self.image)
+        _run("mkfs.ext4", "-q", "-m", "0", "-I", "256", "-N", str(files), self.image)
         self.mount()
 
     def mount(self) -> None:
@@ -66,10 +66,10 @@ class Disk:
 
 
 @contextlib.contextmanager
-def disk(size: int = 192 * MIB) -> Iterator[Disk]:
-    """A disk whose ``place`` is where engines of tests put their roots meanwhile."""
+def disk(size: int = 192 * MIB, files: int = 20_000) -> Iterator[Disk]:
+    """A disk of so many bytes and files, whose ``place`` is where engines of tests put their roots meanwhile."""
     before = os.environ.get("LONGSHORE_TEST_TMP")
-    one = Disk(Path("/tmp") / f"ls-disk.{secrets.token_hex(3)}", size)
+    one = Disk(Path("/tmp") / f"ls-disk.{secrets.token_hex(3)}", size, files)
     os.environ["LONGSHORE_TEST_TMP"] = str(one.place)
     try:
         yield one

@@ -1,5 +1,6 @@
 """What may die, stop or fill up around a container, one after the other; nothing else is touched by it."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -179,7 +180,7 @@ def test_the_disk_is_full(cramped: tuple[RunningEngine, Disk]) -> None:
     docker.ok("volume create spare")
     docker.ok("network create net")
     pid = docker.inspect("on")["State"]["Pid"]
-    filler = fill(on)
+    since, filler = time.time() - 1, fill(on)
     for method, path, body in (
         ("POST", "/containers/create?name=new", {"Image": "busy"}),
         ("POST", "/volumes/create", {"Name": "another"}),
@@ -205,11 +206,33 @@ def test_the_disk_is_full(cramped: tuple[RunningEngine, Disk]) -> None:
     last = numbers_whole(engine, "on")
     until(lambda: numbers_whole(engine, "on") > last)
     assert docker.inspect("on")["State"]["Pid"] == pid
+    told = docker.ok(f"events --since {since:.0f} --until {time.time() + 1:.0f} --filter type=daemon")
+    assert len([line for line in told.splitlines() if "disk.full" in line]) == 1
 
 
 def numbers_whole(engine: RunningEngine, name: str) -> int:
     """The last number of a log that may have a gap."""
     return max((int(line) for line in engine.docker.ok(f"logs --tail 20 {name}").split() if line.isdigit()), default=0)
+
+
+def test_no_file_can_be_made() -> None:
+    with disk(64 * MIB, files=1500) as on, running_engine("--disk-floor", "0") as engine:
+        docker = engine.docker
+        docker.ok("run -d --name on busy sleep 600")
+        docker.ok("create --name old busy sleep 600")
+        filler = on.place / "filler"
+        filler.mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(1500):
+                (filler / str(number)).touch()
+        code, answer = docker.api("POST", "/containers/create?name=new", {"Image": "busy"})
+        assert (code, "no space left" in answer["message"].lower()) == (507, True)
+        assert docker("inspect new").code != 0
+        assert docker.ok("exec on true") == ""
+        docker.ok("rm -f on")
+        shutil.rmtree(filler)
+        docker.ok("run --rm --name new busy true")
+        docker.ok("start old")
 
 
 def test_the_disk_becomes_read_only(cramped: tuple[RunningEngine, Disk]) -> None:

@@ -20,7 +20,7 @@ from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System
 from agent.engine.events import EventBus
 from agent.engine.images.unpack import Limits, refusal
 from agent.engine.kernel.failpoints import failpoint
-from agent.engine.kernel.files import make_beneath, open_beneath
+from agent.engine.kernel.files import make_place
 from agent.engine.state.records import ContainerRecord
 
 _BLOCK = 1 << 18
@@ -245,19 +245,10 @@ async def _forward(reading: int, receiver: Receiver) -> None:
 
 
 def _make_places(root: Path, binds: Sequence[Mapping[str, str]]) -> None:
-    """What is mounted has a place, also before the first start."""
+    """What is mounted has a place, also before the first start; where it can have none the mount says why."""
     for bind in binds:
-        place = bind["destination"]
-        try:
-            os.close(open_beneath(root, place, os.O_PATH))
-        except FileNotFoundError:
-            # A link that leads nowhere is in the way: the mount says so.
-            with contextlib.suppress(FileExistsError):
-                if Path(bind["source"]).is_dir():
-                    make_beneath(root, place)
-                else:
-                    make_beneath(root, place.rpartition("/")[0])
-                    os.close(open_beneath(root, place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        with contextlib.suppress(OSError):
+            make_place(root, bind["destination"], directory=Path(bind["source"]).is_dir())
 
 
 def _readonly(record: ContainerRecord, path: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.errors import Invalid
+from agent.engine.errors import Invalid, System
 from agent.engine.state.records import MountPoint
 
 Json = dict[str, Any]
@@ -328,7 +328,14 @@ def collect(
         found[point.destination] = point
 
     for raw in host.get("Binds") or []:
-        place(parse_bind(raw, name, driver))
+        try:
+            point = parse_bind(raw, name, driver)
+        except Invalid as error:
+            if str(error).startswith(("invalid volume specification", "invalid mode")):
+                # 500 with dockerd, old and new
+                raise System(str(error)) from error
+            raise
+        place(point)
     for given in host.get("Mounts") or []:
         place(parse_mount(given, name))
     tmpfs: Mapping[str, str] = host.get("Tmpfs") or {}

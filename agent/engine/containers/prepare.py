@@ -1,9 +1,11 @@
 """From a container's record and a started sandbox to the OCI specification of this run."""
 
 import asyncio
+import contextlib
 import os
 import posixpath
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from agent.engine.containers import (
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.spec import Json, Prepared
 from agent.engine.errors import Invalid, System
+from agent.engine.kernel import files
 from agent.engine.kernel import mounts as kernel_mounts
 from agent.engine.networks.requests import Sandbox
 from agent.engine.state.records import ContainerRecord, MountPoint
@@ -88,6 +91,15 @@ def _make_missing_sources(points: tuple[MountPoint, ...], api_binds: set[str]) -
             raise System(f"error while creating mount source path '{point.source}': {error}") from error
 
 
+def _make_places(rootfs: Path, points: tuple[MountPoint, ...], tmpfs: Iterable[str]) -> None:
+    """Runtimes make what is missing with modes of their own."""
+    wanted = {point.destination: point.type != "bind" or Path(point.source).is_dir() for point in points}
+    for place, directory in (dict.fromkeys(tmpfs, True) | wanted).items():
+        # A link in the way is the runtime's to follow or refuse.
+        with contextlib.suppress(OSError):
+            files.make_place(rootfs, place, directory=directory)
+
+
 def _check_propagation(points: tuple[MountPoint, ...]) -> None:
     """A bind that shall see the host's later mounts needs a source that passes them on."""
     for point in points:
@@ -139,9 +151,12 @@ async def prepared(
         if given.get("Type") == "bind" and not (given.get("BindOptions") or {}).get("CreateMountpoint")
     }
     privileged = bool(host.get("Privileged"))
+    ids = sharing.users_of(ops, record)
 
     def look() -> _Found:
         _make_missing_sources(points, api_binds)
+        if ids is None:
+            _make_places(rootfs, points, host.get("Tmpfs") or {})
         _check_propagation(points)
         user = users.resolve(rootfs, record.config.get("User") or "", host.get("GroupAdd") or ())
         given = host.get("Devices")
@@ -162,7 +177,6 @@ async def prepared(
 
     found = await asyncio.to_thread(look)
     netns = sandbox.netns_path or ops.config.netns
-    ids = sharing.users_of(ops, record)
     result = Prepared(
         rootfs=str(rootfs),
         cgroup=cgroup_of(ops, record),

@@ -81,6 +81,22 @@ def open_beneath(root: Path, path: str, flags: int, mode: int = 0) -> int:
         os.close(base)
 
 
+def make_place(root: Path, path: str, *, directory: bool) -> None:
+    """What something will be mounted on, where it is missing: a directory, or an empty file.
+
+    Raises:
+        OSError: a link that leads nowhere is in the way, or a part of the path is no directory.
+    """
+    try:
+        os.close(open_beneath(root, path, os.O_PATH | os.O_CLOEXEC))
+    except FileNotFoundError:
+        if directory:
+            make_beneath(root, path)
+        else:
+            make_beneath(root, path.rpartition("/")[0])
+            os.close(open_beneath(root, path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+
 def make_beneath(root: Path, path: str, mode: int = 0o755) -> None:
     """Make a directory, and those above it, as a process rooted at ``root`` would.
 

@@ -88,3 +88,13 @@ def test_the_length_of_a_short_archive_is_told(docker: Docker) -> None:
     short, long = (docker.headers(f"/containers/aa/archive?path={path}") for path in ("/etc/group", "/bin/busybox"))
     assert (short.get("Content-Length"), short.get("Transfer-Encoding")) == ("2048", None)
     assert (long.get("Content-Length"), long.get("Transfer-Encoding")) == (None, "chunked")
+
+
+def test_a_place_for_a_mount_is_made_as_dockerd_makes_it(docker: Docker) -> None:
+    docker.ok("run --name aa -v vol:/made/here --tmpfs /t busy true")
+    done = docker.start("export aa")
+    out, _ = done.communicate(timeout=30)
+    with tarfile.open(fileobj=io.BytesIO(out)) as archive:
+        assert [archive.getmember(name).mode for name in ("made", "made/here", "t")] == [0o755] * 3
+    status, answer = docker.api("POST", "/containers/create", {"Image": "busy", "HostConfig": {"Binds": ["/a:/b:bad"]}})
+    assert (status, answer) == (500, {"message": "invalid mode: bad"})

@@ -175,8 +175,11 @@ def test_s11_a_missing_bind(engine: RunningEngine, tmp_path: Path) -> None:
     code, answer = docker.api("POST", "/containers/create", body)
     assert (code, "bind source path does not exist" in answer["message"]) == (400, True)
     assert docker.api("GET", "/containers/json?all=1")[1] == []
-    for host in ({"Binds": ["relative/path:/x"]}, {"Binds": ["/tmp:relative"]}, {"Binds": ["/tmp:/"]}):
-        assert docker.api("POST", "/containers/create", {"Image": "busy", "HostConfig": host})[0] == 400
+    # 500 where dockerd says so
+    for bind, expected in (("relative/path:/x", 400), ("/tmp:relative", 500), ("/tmp:/", 500)):
+        assert (
+            docker.api("POST", "/containers/create", {"Image": "busy", "HostConfig": {"Binds": [bind]}})[0] == expected
+        )
 
 
 def test_s13_descriptors_of_every_kind_of_process(engine: RunningEngine) -> None:

@@ -1,7 +1,7 @@
 """What a container's resolver knows: containers of its own user-defined networks, and no others."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from agent.engine.networks.definition import DRIVERS, PREDEFINED
 from agent.engine.networks.dns import Address, Names
@@ -27,11 +27,6 @@ def names_of(one: LiveSandbox, others: Iterable[LiveSandbox], name_of: Callable[
     forward: dict[str, list[Address]] = {}
     backward: dict[Address, str] = {}
     mine = {end.network_id for end in one.endpoints.values() if has_names(end)}
-    aliases: dict[tuple[str, str], list[str]] = {}
-    for end in one.endpoints.values():
-        for text in end.config.get("Links") or ():
-            target, _, alias = str(text).partition(":")
-            aliases.setdefault((end.network_id, target.lstrip("/")), []).append((alias or target).lower())
     for other in others:
         for end in other.endpoints.values():
             if end.network_id not in mine or not has_names(end):
@@ -42,10 +37,21 @@ def names_of(one: LiveSandbox, others: Iterable[LiveSandbox], name_of: Callable[
                 if label:
                     for full in (label.lower(), f"{label}.{end.network}".lower()):
                         forward.setdefault(full, []).extend(addresses)
-            for label in aliases.get((end.network_id, name), ()):
-                forward.setdefault(label, []).extend(addresses)
             backward |= dict.fromkeys(addresses, f"{name}.{end.network}")
+            for alias in _links(one, end.network_id, (name, other.container_id)):
+                for full in (alias, f"{alias}.{end.network}".lower()):
+                    forward.setdefault(full, []).extend(addresses)
     return Names(forward, backward)
+
+
+def _links(one: LiveSandbox, network_id: str, target: tuple[str, str]) -> Iterator[str]:
+    """Names of its own (``docker network connect --link NAME:ALIAS``) that a container gave another on a network."""
+    name, container_id = target
+    for end in one.endpoints.values():
+        for text in (end.config.get("Links") or ()) if end.network_id == network_id else ():
+            known, _, alias = str(text).lstrip("/").partition(":")
+            if known == name or (known and container_id.startswith(known)):
+                yield (alias or known).lower()
 
 
 class Directory:

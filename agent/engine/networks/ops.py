@@ -150,8 +150,14 @@ class Ops:
         if one.resolver is None and needs_resolver(one):
             names = Directory(lambda: names_of(one, self.live.values(), self.name_of), lambda: self.generation)
             servers = hostfiles.upstream(host_resolv(), dns)
-            # A container of internal networks alone must not carry data out by asking for names.
-            resolver = Resolver(names, lambda: () if all(end.internal for end in one.endpoints.values()) else servers)
+
+            def upstream() -> Sequence[str]:
+                # A container of internal networks alone must not carry data out by asking for names. Servers of its own
+                # it asks from where it is, so that it reaches no others than by itself.
+                shut = all(end.internal for end in one.endpoints.values())
+                return () if shut and not dns else servers
+
+            resolver = Resolver(names, upstream, inside=bool(dns))
             await resolver.start(self.workers, one.path, fresh=fresh)
             one.resolver = resolver
 

@@ -6,10 +6,11 @@ lead there to sockets on a number of the kernel's choice, as Docker does it.
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -29,6 +30,8 @@ A_SECOND = 2000
 """Queries of one container by UDP that are read at all; a flood must not starve the engine's loop."""
 CONNECTIONS = 32
 IDLE = 10
+Opener = Callable[[str, socket.SocketKind], Awaitable[socket.socket]]
+"""Makes a socket towards a server, where it is to be asked from."""
 
 
 def rules(udp: int, tcp: int, *, fresh: bool) -> str:
@@ -71,14 +74,17 @@ def _open(home: Home, namespace: Path, fresh: bool) -> tuple[socket.socket, sock
 class Resolver(asyncio.DatagramProtocol):
     """Answers one container."""
 
-    def __init__(self, names: Callable[[], Names], upstream: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, names: Callable[[], Names], upstream: Callable[[], Sequence[str]], *, inside: bool) -> None:
         """
         Args:
             names: what the container may see now.
-            upstream: servers to ask, by address, from where the engine's process is.
+            upstream: servers to ask, by address.
+            inside: they are asked from within the container's namespace, else from where the engine's process is.
         """
         self._names = names
         self._upstream = upstream
+        self._inside = inside
+        self._opener: Opener = _open_here
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,6 +101,8 @@ class Resolver(asyncio.DatagramProtocol):
             System: the namespace is gone, or refuses.
         """
         udp, tcp = await workers.run(lambda home: _open(home, namespace, fresh))
+        if self._inside:
+            self._opener = functools.partial(_open_inside, workers, namespace)
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=udp)
         self._server = await asyncio.start_server(self._stream, sock=tcp)
@@ -164,15 +172,32 @@ class Resolver(asyncio.DatagramProtocol):
         for server in servers:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(patience):
-                    return await (_ask_stream(server, query) if stream else _ask_datagram(server, query))
+                    return await (_ask_stream if stream else _ask_datagram)(self._opener, server, query)
         return dns.refuse(query)
 
 
-async def _ask_datagram(server: str, query: Query) -> bytes:
+def _outward(server: str, kind: socket.SocketKind) -> socket.socket:
+    six = ip_address(server.split("%", maxsplit=1)[0]).version == 6
+    made = socket.socket(socket.AF_INET6 if six else socket.AF_INET, kind)
+    made.setblocking(False)
+    return made
+
+
+async def _open_here(server: str, kind: socket.SocketKind) -> socket.socket:
+    return _outward(server, kind)
+
+
+async def _open_inside(workers: NetWorkers, namespace: Path, server: str, kind: socket.SocketKind) -> socket.socket:
+    def make(home: Home) -> socket.socket:
+        with home.inside(namespace):
+            return _outward(server, kind)
+
+    return await workers.run(make)
+
+
+async def _ask_datagram(opener: Opener, server: str, query: Query) -> bytes:
     loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ip_address(server.split("%", maxsplit=1)[0]).version == 6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as outward:
-        outward.setblocking(False)
+    with await opener(server, socket.SOCK_DGRAM) as outward:
         await loop.sock_connect(outward, (server, PORT))
         # The id is ours, so that a container cannot guess what another's answer must look like.
         mark = secrets.token_bytes(2)
@@ -183,8 +208,14 @@ async def _ask_datagram(server: str, query: Query) -> bytes:
                 return query.raw[:2] + reply[2:]
 
 
-async def _ask_stream(server: str, query: Query) -> bytes:
-    reader, writer = await asyncio.open_connection(server, PORT)
+async def _ask_stream(opener: Opener, server: str, query: Query) -> bytes:
+    outward = await opener(server, socket.SOCK_STREAM)
+    try:
+        await asyncio.get_running_loop().sock_connect(outward, (server, PORT))
+    except BaseException:
+        outward.close()
+        raise
+    reader, writer = await asyncio.open_connection(sock=outward)
     try:
         writer.write(len(query.raw).to_bytes(2) + query.raw)
         await writer.drain()

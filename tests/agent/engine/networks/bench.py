@@ -56,6 +56,7 @@ class Bench:
         """Attach a container of this name; its record says that it runs."""
         container_id = uuid.uuid5(uuid.NAMESPACE_OID, name).hex * 2
         host_config = {"NetworkMode": wishes.pop("mode", "default"), "PortBindings": wishes.pop("ports", {})}
+        host_config["Dns"] = wishes.pop("dns", [])
         config = {"Hostname": container_id[:12], "ExposedPorts": wishes.pop("exposed", {})}
         record = ContainerRecord(
             id=container_id, name=name, created_ns=1, path="", args=(), config=config, host_config=host_config,

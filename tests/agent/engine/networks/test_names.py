@@ -1,17 +1,23 @@
 """Names on user-defined networks. Ids are of the list of hostile inputs."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from dnslib import QTYPE, RCODE, DNSRecord
+from dnslib import EDNS0, QTYPE, RCODE, RR, TXT, A, DNSError, DNSRecord
 
 from agent.engine.kernel import namespaces
 from agent.engine.networks.hostfiles import parse_resolv
 from tests.agent.engine.networks.bench import Bench
+
+
+HERE = f"127.{os.getpid() >> 8 & 127 | 128}.{os.getpid() & 255}.1"
+"""An address of the loopback for this process alone: its port 53 is free."""
 
 
 def _exchange(where: Path, raw: bytes, stream: bool) -> bytes:
@@ -24,8 +30,8 @@ def _exchange(where: Path, raw: bytes, stream: bool) -> bytes:
                 asking.send(raw)
                 return asking.recv(1 << 16)
             asking.sendall(len(raw).to_bytes(2) + raw)
-            length = int.from_bytes(asking.recv(2))
-            return asking.recv(length)
+            with asking.makefile("rb") as answer:
+                return answer.read(int.from_bytes(answer.read(2)))
 
 
 async def ask(where: Path | None, name: str, kind: str = "A", stream: bool = False) -> DNSRecord:
@@ -124,8 +130,8 @@ async def test_d1_an_internal_network_asks_nobody_outside(bench: Bench) -> None:
 async def test_d1_a_dead_server_is_servfail_in_time(bench: Bench, net: str) -> None:
     one = await bench.start("one", mode=net)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.9", 53))
-        ask_servers(bench, "one", "127.0.0.9")
+        silent.bind((f"{HERE}4", 53))
+        ask_servers(bench, "one", f"{HERE}4")
         async with asyncio.timeout(2):
             assert (await ask(one.netns_path, "example.org")).header.rcode == RCODE.SERVFAIL
 
@@ -168,26 +174,169 @@ async def test_d1_a_flood_is_bounded(bench: Bench, net: str) -> None:
     assert values(await ask(path, "one")) == ["10.66.0.2"]
 
 
-async def test_upstream(bench: Bench, net: str) -> None:
+class Upstream(asyncio.DatagramProtocol):
+    """A server of the host's that answers as it is told, and notes what it was asked."""
+
+    def __init__(self, answer: Callable[[DNSRecord, bytes], Sequence[bytes]]) -> None:
+        self.answer = answer
+        self.seen: list[str] = []
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        query = DNSRecord.parse(data)
+        self.seen.append(str(query.q.qname))
+        for reply in self.answer(query, data):
+            self.transport.sendto(reply, addr)
+
+
+@contextlib.asynccontextmanager
+async def serving(address: str, answer: Callable[[DNSRecord, bytes], Sequence[bytes]]) -> AsyncIterator[Upstream]:
+    """A server on port 53 of an address of the machine's loopback."""
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(lambda: Upstream(answer), local_addr=(address, 53))
+    try:
+        yield server
+    finally:
+        transport.close()
+
+
+def nxdomain(query: DNSRecord, _: bytes) -> list[bytes]:
+    reply = query.reply()
+    reply.header.rcode = RCODE.NXDOMAIN
+    return [b"\xff\xff" + reply.pack()[2:], reply.pack()]
+
+
+async def test_d1_nxdomain_of_upstream(bench: Bench, net: str) -> None:
     one = await bench.start("one", mode=net)
-    seen = []
-
-    class Server(asyncio.DatagramProtocol):
-        def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-            self.transport = transport
-
-        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-            query = DNSRecord.parse(data)
-            seen.append(str(query.q.qname))
-            reply = query.reply()
-            reply.header.rcode = RCODE.NXDOMAIN
-            self.transport.sendto(b"\xff\xff" + reply.pack()[2:], addr)
-            self.transport.sendto(reply.pack(), addr)
-
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Server, local_addr=("127.0.0.10", 53))
-    ask_servers(bench, "one", "127.0.0.10")
-    answer = await ask(one.netns_path, "nosuch.example.org")
-    transport.close()
+    async with serving(HERE, nxdomain) as server:
+        ask_servers(bench, "one", HERE)
+        answer = await ask(one.netns_path, "nosuch.example.org")
     assert answer.header.rcode == RCODE.NXDOMAIN
     assert QTYPE[answer.q.qtype] == "A"
-    assert seen == ["nosuch.example.org."]
+    assert server.seen == ["nosuch.example.org."]
+
+
+async def test_d1_the_next_server_is_asked(bench: Bench, net: str) -> None:
+    one = await bench.start("one", mode=net)
+    async with serving(HERE, nxdomain):
+        ask_servers(bench, "one", f"{HERE}3", HERE)
+        assert (await ask(one.netns_path, "nosuch.example.org")).header.rcode == RCODE.NXDOMAIN
+
+
+async def test_d1_an_answer_of_64_kib(bench: Bench, net: str) -> None:
+    def large(query: DNSRecord) -> bytes:
+        reply = query.reply()
+        reply.add_answer(*(RR(query.q.qname, QTYPE.TXT, rdata=TXT("x" * 200)) for _ in range(300)))
+        packed = bytes(reply.pack())
+        return packed[:65535]
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        query = DNSRecord.parse(await reader.readexactly(int.from_bytes(await reader.readexactly(2))))
+        reply = large(query)
+        writer.write(len(reply).to_bytes(2) + reply)
+        writer.close()
+
+    one = await bench.start("one", mode=net)
+    async with serving(HERE, lambda query, _: [large(query)[:60000]]):
+        ask_servers(bench, "one", HERE)
+        answer = await ask(one.netns_path, "large.example.org", "TXT")
+        assert (answer.header.tc, len(answer.rr)) == (1, 0), "too long for a datagram: ask again by TCP"
+    listening = await asyncio.start_server(stream, HERE, 53)
+    async with listening:
+        answer = await ask(one.netns_path, "large.example.org", "TXT", stream=True)
+    assert (answer.header.tc, len(answer.rr)) == (0, 300)
+
+
+async def test_edns_allows_longer_datagrams(bench: Bench, net: str) -> None:
+    def long(query: DNSRecord, _: bytes) -> list[bytes]:
+        reply = query.reply()
+        reply.add_answer(*(RR(query.q.qname, QTYPE.TXT, rdata=TXT("x" * 200)) for _ in range(5)))
+        return [reply.pack()]
+
+    one = await bench.start("one", mode=net)
+    query = DNSRecord.question("long.example.org", "TXT")
+    query.add_ar(EDNS0(udp_len=4096))
+    assert one.netns_path is not None
+    async with serving(HERE, long):
+        ask_servers(bench, "one", HERE)
+        raw = await asyncio.to_thread(
+            namespaces.in_own_thread, lambda: _exchange(one.netns_path or Path(), query.pack(), False)
+        )
+        assert len(DNSRecord.parse(raw).rr) == 5
+        assert (await ask(one.netns_path, "long.example.org", "TXT")).header.tc == 1
+
+
+async def test_d1_a_resolver_in_a_loop_to_itself(bench: Bench, net: str) -> None:
+    one = await bench.start("one", mode=net)
+    ask_servers(bench, "one", "127.0.0.11")
+    async with asyncio.timeout(2):
+        assert (await ask(one.netns_path, "example.org")).header.rcode == RCODE.SERVFAIL
+    asked = 0
+
+    def back(query: DNSRecord, raw: bytes) -> list[bytes]:
+        # Another server that asks the container's resolver in turn.
+        nonlocal asked
+        asked += 1
+        looping.add(asyncio.get_running_loop().create_task(ask(one.netns_path, str(query.q.qname))))
+        return []
+
+    looping: set[asyncio.Task[DNSRecord]] = set()
+    async with serving(HERE, back):
+        ask_servers(bench, "one", HERE)
+        async with asyncio.timeout(4):
+            assert (await ask(one.netns_path, "example.org")).header.rcode == RCODE.SERVFAIL
+        await asyncio.gather(*looping)
+    assert asked <= 300
+    assert values(await ask(one.netns_path, "one")) == ["10.66.0.2"]
+
+
+async def test_d1_names_that_are_none(bench: Bench, net: str) -> None:
+    one = await bench.start(
+        "one", mode=net, endpoints={net: {"Aliases": ["..", "a.b.c", "", "x" * 300, "é", "localhost"]}}
+    )
+    ask_servers(bench, "one")
+    assert values(await ask(one.netns_path, "a.b.c")) == ["10.66.0.2"]
+    for name in ("..", "x" * 60, "a..b"):
+        with contextlib.suppress(BufferError, ValueError, DNSError):
+            assert (await ask(one.netns_path, name)).header.rcode == RCODE.SERVFAIL
+    assert values(await ask(one.netns_path, "2.0.66.10.in-addr.arpa", "PTR")) == ["one.net."]
+
+
+async def test_links_are_known_to_their_owner_alone(bench: Bench, net: str) -> None:
+    await bench.start("db", mode=net)
+    one = await bench.start(
+        "one", mode=net, endpoints={net: {"Links": ["db:store", f"{bench.record('db').id[:12]}:s2"]}}
+    )
+    two = await bench.start("two", mode=net)
+    for name in ("store", "store.net", "s2"):
+        assert values(await ask(one.netns_path, name)) == ["10.66.0.2"]
+    ask_servers(bench, "two")
+    assert (await ask(two.netns_path, "store")).header.rcode == RCODE.SERVFAIL
+
+
+async def test_servers_of_its_own_are_asked_from_within(bench: Bench) -> None:
+    """A name server beside the container, which the engine's process cannot reach; on an internal network too."""
+    await bench.service.create({"Name": "inner", "Internal": True, "IPAM": {"Config": [{"Subnet": "10.66.0.0/24"}]}})
+    server = await bench.start("server", mode="inner")
+    one = await bench.start("one", mode="inner", dns=["10.66.0.2"])
+    assert server.netns_path is not None
+
+    def listen() -> socket.socket:
+        with namespaces.entered(server.netns_path or Path()):
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            made.bind(("10.66.0.2", 53))
+            made.settimeout(5)
+            return made
+
+    def answer() -> None:
+        data, sender = listening.recvfrom(512)
+        reply = DNSRecord.parse(data).reply()
+        reply.add_answer(RR("far.example.org", rdata=A("192.0.2.7"), ttl=5))
+        listening.sendto(reply.pack(), sender)
+
+    with namespaces.in_own_thread(listen) as listening:
+        answering = asyncio.create_task(asyncio.to_thread(answer))
+        assert values(await ask(one.netns_path, "far.example.org")) == ["192.0.2.7"]
+        await answering

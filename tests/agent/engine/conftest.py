@@ -35,6 +35,8 @@ class RunningEngine:
         self.root, self.namespace, self.options = root, namespace, options
         self.data, self.socket = root / "data", root / "docker.sock"
         self.log = root / "engine.log"
+        self.code = REPOSITORY
+        """Where the engine's code lies."""
         self.process: subprocess.Popen[bytes] | None = None
         self.docker = Docker(NEW if Path(NEW).exists() else OLD, self.socket, root / "cli")
 
@@ -49,7 +51,7 @@ class RunningEngine:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "agent", "engine", "--root", str(self.data), "--socket", str(self.socket),
                  "--netns", str(self.namespace.path), *self.options],
-                cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.code, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         ends = time.monotonic() + 90
         while True:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -124,21 +123,28 @@ def test_memory_runs_out(engine: RunningEngine) -> None:
     assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
 
 
-def test_a_newer_state_is_refused(own_engine: RunningEngine) -> None:
+def test_upgrade_and_downgrade_with_a_container_up(own_engine: RunningEngine, tmp_path: Path) -> None:
+    """N, then N+1 with one more version of the schema, then N again, which refuses and harms nothing."""
     docker = own_engine.docker
     docker.ok("run -d --name aa busy sleep 600")
     pid = docker.inspect("aa")["State"]["Pid"]
     own_engine.stop()
-    database = sqlite3.connect(own_engine.data / "engine.db")
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    database.execute("PRAGMA user_version = 1000")
+    shutil.copytree(own_engine.code / "agent", tmp_path / "agent", ignore=shutil.ignore_patterns("__pycache__"))
+    schema = tmp_path / "agent/engine/state/migrations.py"
+    schema.write_text(schema.read_text() + '\nMIGRATIONS = (*MIGRATIONS, ("CREATE TABLE more (id TEXT)",))\n')
+    older, own_engine.code = own_engine.code, tmp_path
+    own_engine.start()
+    assert docker.inspect("aa")["State"]["Pid"] == pid
+    docker.ok("create --name bb busy true")
+    own_engine.stop()
+    own_engine.code = older
     with pytest.raises(RuntimeError, match="run the newer engine"):
         own_engine.start()
     assert Path(f"/proc/{pid}").exists()
-    database.execute(f"PRAGMA user_version = {version}")
-    database.close()
+    own_engine.code = tmp_path
     own_engine.start()
     assert docker.inspect("aa")["State"]["Pid"] == pid
+    assert docker.inspect("bb")["State"]["Status"] == "created"
 
 
 def test_a_crash_loop_slows_down(engine: RunningEngine) -> None:

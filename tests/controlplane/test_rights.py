@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from controlplane.accounts.models import User
+from controlplane.audit.models import Entry
 from controlplane.common.permissions import PUBLIC, SELF
 from controlplane.common.views import ApiView
 from controlplane.hosts.models import Host
@@ -234,6 +235,8 @@ def test_a_visible_object_names_the_missing_right(viewer: User, host: Host) -> N
     [
         {"HostConfig": {"Privileged": True}},
         {"HostConfig": {"Binds": ["/:/host"]}},
+        {"HostConfig": {"Binds": ["/proc:/host/proc"]}},
+        {"HostConfig": {"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}},
         {"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}]}},
         {"HostConfig": {"PidMode": "host"}},
         {"HostConfig": {"NetworkMode": "container:db"}},
@@ -252,13 +255,18 @@ def test_a_visible_object_names_the_missing_right(viewer: User, host: Host) -> N
         {"HostConfig": {"Annotations": {"run.oci.seccomp_bpf_data": "x"}}},
     ],
 )
-def test_past_the_walls_needs_privileged(owner: User, host: Host, spec: dict[str, Any]) -> None:
+def test_s11_past_the_walls_needs_privileged(owner: User, host: Host, spec: dict[str, Any]) -> None:
     scopes = ["containers.create", "containers.view", "hosts.view"]
     body = {"host": "web-1", "image": "nginx", "spec": spec}
     refused = cast.Api(owner, scopes=scopes)("POST", "containers/", body)
     assert refused.status_code == 403
     assert "containers.privileged" in refused.data["detail"]
     assert cast.Api(owner)("POST", "containers/", body).status_code == 202
+    # Both tries are in the trail.
+    assert list(Entry.objects.order_by("seq").values_list("action", "result"))[-2:] == [
+        ("container.create", Entry.Result.REFUSED),
+        ("container.create", Entry.Result.ACCEPTED),
+    ]
 
 
 def test_pages_of_the_dashboard_need_no_rights() -> None:

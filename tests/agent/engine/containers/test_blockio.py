@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import blockio, limits
+from agent.engine.containers import blockio, hostconfig, limits
 from agent.engine.errors import Invalid, System
-from agent.engine.kernel import cgroups
+from agent.engine.kernel import cgroups, quota
 from tests.agent.engine.conftest import RunningEngine
 
 MACHINE = limits.Machine(cpus=2, memory=1 << 30, online="0-1")
@@ -140,6 +140,28 @@ def test_update_changes_what_runs(engine: RunningEngine) -> None:
     assert "CPU Period cannot be updated as NanoCPUs has already been set" in docker("update --cpu-period 5000 aa").err
     assert docker.api("POST", "/containers/aa/update", {"PidsLimit": 0})[0] == 200
     assert docker.ok("exec aa cat /sys/fs/cgroup/pids/pids.max") == str(1 << 22)
+
+
+def test_the_size_of_a_layer(engine: RunningEngine) -> None:
+    docker = engine.docker
+    body: dict[str, Any] = {"Image": "busy", "HostConfig": {"StorageOpt": {"nosuch": "1G"}}}
+    code, answer = docker.api("POST", "/containers/create", body)
+    assert (code, answer["message"]) == (400, "Unknown option nosuch")
+    body["HostConfig"]["StorageOpt"] = {"size": "8M"}
+    body["Cmd"] = ["dd", "if=/dev/zero", "of=/x", "bs=1M", "count=20"]
+    code, answer = docker.api("POST", "/containers/create?name=aa", body)
+    if quota.works(engine.data):
+        assert "No space left on device" in docker("start -a aa").err
+    else:
+        words = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+        assert (code, answer["message"]) == (400, words)
+
+
+@pytest.mark.parametrize(("text", "size"), [("10G", 10 << 30), ("1.5m", 3 << 19), ("512", 512), ("1GiB", 1 << 30)])
+def test_sizes_in_words(text: str, size: int) -> None:
+    assert hostconfig.layer_size({"size": text}) == size
+    with pytest.raises(Invalid, match="invalid size: 'much'"):
+        hostconfig.layer_size({"size": "much"})
 
 
 def test_memory_is_updated_with_its_swap(engine: RunningEngine) -> None:

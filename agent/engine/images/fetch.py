@@ -6,6 +6,7 @@ import re
 import aiohttp
 
 from agent.engine.errors import Invalid, Unavailable
+from agent.engine.images.early import Early
 from agent.engine.images.progress import Meter, Progress, short, step
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.registry.client import Repository
@@ -18,8 +19,17 @@ _PIECE = 1 << 20
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
-async def fetch(repository: Repository, ref: BlobRef, content: ContentStore, progress: Progress) -> None:
+async def fetch(
+    repository: Repository, ref: BlobRef, content: ContentStore, progress: Progress, early: Early | None = None
+) -> None:
     """Download and verify. A broken download goes on where it stopped, if the registry knows ranges.
+
+    Args:
+        repository: where from.
+        ref: what.
+        content: where to.
+        progress: told what happens.
+        early: reads the blob as it grows; dropped where the beginning turns out to be another's.
 
     Raises:
         Invalid: the bytes are not what the digest and size promise.
@@ -29,11 +39,12 @@ async def fetch(repository: Repository, ref: BlobRef, content: ContentStore, pro
     id_ = short(ref.digest)
     meter = Meter(progress, id_, "Downloading", ref.size)
     with content.ingest() as blob:
+        download = _Download(repository, ref, blob, meter, early)
         failpoint("pull.begun")
         for attempt in range(ATTEMPTS):
             resumed = blob.size > 0
             try:
-                await _receive(repository, ref, blob, meter)
+                await download.go_on()
             except Unavailable:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -42,7 +53,7 @@ async def fetch(repository: Repository, ref: BlobRef, content: ContentStore, pro
             if blob.digest == ref.digest or not resumed:
                 break
             # Pieces of two answers do not fit together: once more, whole.
-            blob.restart()
+            await download.restart()
         meter.show(blob.size, last=True)
         progress(step(id_, "Verifying Checksum"))
         failpoint("pull.received")
@@ -57,19 +68,46 @@ async def _pause(attempt: int, id_: str, progress: Progress) -> None:
     await asyncio.sleep(pause)
 
 
-async def _receive(repository: Repository, ref: BlobRef, blob: Ingest, meter: Meter) -> None:
-    if blob.size >= ref.size > 0:
-        blob.restart()
-    response = await repository.blob(ref.digest, blob.size)
-    async with response:
-        if response.headers.get("Content-Encoding", "identity") not in {"", "identity"}:
-            raise Invalid(f"the registry packed blob {ref.digest} once more: refused")
-        if blob.size:
-            match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if response.status != 206 or match is None or int(match[1]) != blob.size:
-                blob.restart()
-                if response.status != 200:
-                    raise Unavailable("the registry answered with another range than asked")
+class _Download:
+    """One blob, over as many answers as it takes."""
+
+    def __init__(self, repository: Repository, ref: BlobRef, blob: Ingest, meter: Meter, early: Early | None) -> None:
+        self._repository, self._ref, self._blob, self._meter, self._early = repository, ref, blob, meter, early
+        self._begun = False
+
+    async def restart(self) -> None:
+        """From the first byte."""
+        self._blob.restart()
+        if self._early is not None:
+            await self._early.drop()
+            self._early = None
+
+    async def go_on(self) -> None:
+        """One request for what is missing.
+
+        Raises:
+            Unavailable: it broke off; what came is kept.
+            Invalid: more than promised, or packed once more.
+        """
+        ref, blob = self._ref, self._blob
+        if blob.size >= ref.size > 0:
+            await self.restart()
+        response = await self._repository.blob(ref.digest, blob.size)
+        async with response:
+            if response.headers.get("Content-Encoding", "identity") not in {"", "identity"}:
+                raise Invalid(f"the registry packed blob {ref.digest} once more: refused")
+            if blob.size:
+                match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+                if response.status != 206 or match is None or int(match[1]) != blob.size:
+                    await self.restart()
+                    if response.status != 200:
+                        raise Unavailable("the registry answered with another range than asked")
+            await self._receive(response)
+        if blob.size < ref.size:
+            raise Unavailable(f"the download of {ref.digest} broke off: unexpected EOF")
+
+    async def _receive(self, response: aiohttp.ClientResponse) -> None:
+        ref, blob = self._ref, self._blob
         pending = bytearray()
         try:
             async for part in response.content.iter_any():
@@ -79,12 +117,19 @@ async def _receive(repository: Repository, ref: BlobRef, blob: Ingest, meter: Me
                 if len(pending) >= _PIECE:
                     await asyncio.to_thread(blob.write, bytes(pending))
                     pending.clear()
-                    meter.show(blob.size)
+                    self._meter.show(blob.size)
+                    self._tell()
                     failpoint("pull.half")
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the download of {ref.digest} broke off: {error or type(error).__name__}") from error
         finally:
             if pending and blob.size + len(pending) <= ref.size:
                 await asyncio.to_thread(blob.write, bytes(pending))
-    if blob.size < ref.size:
-        raise Unavailable(f"the download of {ref.digest} broke off: unexpected EOF")
+
+    def _tell(self) -> None:
+        if self._early is None:
+            return
+        if not self._begun:
+            self._begun = True
+            self._early.begin(self._blob)
+        self._early.grew()

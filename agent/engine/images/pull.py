@@ -6,19 +6,21 @@ cheap to repeat; the image and its names appear in one transaction at the end, s
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.engine.errors import Denied, Invalid, NotFound
 from agent.engine.images import configs, manifests, reference
+from agent.engine.images.early import WORTH_IT, Early
 from agent.engine.images.fetch import fetch
 from agent.engine.images.manifests import Manifest, Platform
 from agent.engine.images.ops import Ops
 from agent.engine.images.progress import Progress, short, step
 from agent.engine.images.reference import Reference
 from agent.engine.images.store import ImageRecord
-from agent.engine.images.unpack import unpack
+from agent.engine.images.unpack import Unpacked, unpack
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.registry.client import Fetched, Registries, Repository
 from agent.engine.registry.keychain import Credentials
@@ -161,15 +163,23 @@ class Puller:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _download(self, repository: Repository, ref: BlobRef, progress: Progress) -> None:
-        async with self._ops.busy.hold(ref.digest):
-            if self._ops.content.has(ref.digest):
+    async def _download(self, repository: Repository, layer: _Layer, early: "_Unpacking", progress: Progress) -> None:
+        """Bring the layer's blob here, and unpack it on the way where nobody else is at work on the layer."""
+        ref, ops = layer.ref, self._ops
+        async with ops.busy.hold(ref.digest):
+            if ops.content.has(ref.digest):
                 progress(step(short(ref.digest), "Download complete"))
                 return
             if self._slots.locked():
                 progress(step(short(ref.digest), "Waiting"))
             async with self._slots:
-                await fetch(repository, ref, self._ops.content, progress)
+                free = not (ops.busy.held(layer.chain_id) or ops.layers.has(layer.chain_id))
+                if ref.size >= WORTH_IT and free:
+                    # It is free at this moment, so this waits for nobody while the download is held.
+                    await early.own(layer.chain_id)
+                    await fetch(repository, ref, ops.content, progress, early.early)
+                else:
+                    await fetch(repository, ref, ops.content, progress)
 
     async def _layer(
         self, repository: Repository, layer: _Layer, below: asyncio.Task[None] | None, progress: Progress
@@ -178,41 +188,92 @@ class Puller:
 
         Locks are held while waiting for what lies below, never for what lies above: no two pulls wait for each other.
         """
-        await self._download(repository, layer.ref, progress)
         ops = self._ops
-        async with ops.busy.hold(layer.chain_id):
+        async with _Unpacking(ops) as unpacking:
+            await self._download(repository, layer, unpacking, progress)
+            await unpacking.own(layer.chain_id)
             if ops.layers.has(layer.chain_id):
                 await _done(below)
             else:
-                folder = ops.layers.scratch()
-                try:
-                    size = await self._unpack(layer, folder, progress)
-                    failpoint("pull.unpacked")
-                    await _done(below)
-                    await ops.layers.adopt(
-                        folder, diff_id=layer.diff_id, parent=layer.parent, size=size, blob=layer.ref
-                    )
-                except BaseException:
-                    ops.layers.discard(folder)
-                    raise
+                size = await self._unpack(layer, unpacking, progress)
+                failpoint("pull.unpacked")
+                await _done(below)
+                await ops.layers.adopt(
+                    unpacking.folder, diff_id=layer.diff_id, parent=layer.parent, size=size, blob=layer.ref
+                )
         failpoint("pull.layer")
         progress(step(short(layer.ref.digest), "Pull complete"))
 
-    async def _unpack(self, layer: _Layer, folder: Path, progress: Progress) -> int:
-        async with self._unpacking:
-            detail = {"current": layer.ref.size, "total": layer.ref.size}
-            progress({"status": "Extracting", "progressDetail": detail, "id": short(layer.ref.digest)})
-            try:
-                with self._ops.content.path(layer.ref.digest).open("rb") as source:
-                    done = await unpack(source.fileno(), folder, limits=self._ops.limits)
-            except Invalid as error:
-                raise Invalid(f"failed to register layer: {error}") from error
+    async def _unpack(self, layer: _Layer, unpacking: "_Unpacking", progress: Progress) -> int:
+        detail = {"current": layer.ref.size, "total": layer.ref.size}
+        extracting = {"status": "Extracting", "progressDetail": detail, "id": short(layer.ref.digest)}
+        try:
+            if unpacking.begun:
+                progress(extracting)
+                done = await unpacking.early.result()
+            else:
+                async with self._unpacking:
+                    progress(extracting)
+                    with self._ops.content.path(layer.ref.digest).open("rb") as source:
+                        done = await unpacking.work(source.fileno())
+        except Invalid as error:
+            raise Invalid(f"failed to register layer: {error}") from error
         if done.digest != layer.diff_id:
             raise Invalid(
                 f"failed to register layer: {layer.ref.digest} unpacks to {done.digest}, "
                 f"its image says {layer.diff_id}: refused"
             )
         return done.size
+
+
+class _Unpacking:
+    """A layer's lock, and the folders that it is unpacked into: thrown away unless one becomes the layer."""
+
+    def __init__(self, ops: Ops) -> None:
+        self._ops = ops
+        self._lock = AsyncExitStack()
+        self._owned = False
+        self._folder: Path | None = None
+        self.early = Early(self.work)
+
+    async def __aenter__(self) -> "_Unpacking":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self.early.drop()
+        finally:
+            self._discard()
+            await self._lock.aclose()
+
+    @property
+    def begun(self) -> bool:
+        """It was begun early, and has not been dropped."""
+        return self.early.begun
+
+    async def own(self, chain_id: str) -> None:
+        """Take the layer's lock, unless it is ours already."""
+        if not self._owned:
+            await self._lock.enter_async_context(self._ops.busy.hold(chain_id))
+            self._owned = True
+
+    async def work(self, source: int, more: int = -1) -> Unpacked:
+        """Unpack into a fresh folder."""
+        self._discard()
+        self._folder = self._ops.layers.scratch()
+        return await unpack(source, self._folder, limits=self._ops.limits, more=more)
+
+    @property
+    def folder(self) -> Path:
+        """What was unpacked last."""
+        assert self._folder is not None
+        return self._folder
+
+    def _discard(self) -> None:
+        if self._folder is not None:
+            # Nothing is there once it has become the layer.
+            self._ops.layers.discard(self._folder)
+            self._folder = None
 
 
 async def _done(below: asyncio.Task[None] | None) -> None:

@@ -58,6 +58,7 @@ async def unpack(
     owner: tuple[int, int] | None = None,
     pid: int = 0,
     limits: Limits = Limits(),
+    more: int = -1,
 ) -> Unpacked:
     """Unpack a tar, plain or packed with gzip, zstd, xz or bzip2.
 
@@ -70,6 +71,8 @@ async def unpack(
         owner: uid and gid for everything, in place of the archive's.
         pid: enter this process's mount namespace; ``root`` is then that namespace's root.
         limits: see ``Limits``.
+        more: descriptor of a pipe, for a file that grows: at the file's end a byte of the pipe says that there is
+            more, the pipe's end that there is not.
 
     Raises:
         Invalid: the archive is malformed, hostile or too large. What it had made by then is left to the caller.
@@ -87,6 +90,7 @@ async def unpack(
         "entries": limits.entries,
         "header": limits.header,
         "floor": limits.floor,
+        "more": more,
     }
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -94,6 +98,7 @@ async def unpack(
         stdin=source if isinstance(source, int) else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pass_fds=(more,) if more >= 0 else (),
         env={"PYTHONPATH": _PROJECT, "LC_ALL": "C.UTF-8", "PATH": os.defpath},
     )
     pump = None if isinstance(source, int) else asyncio.create_task(_pump(source, child))

@@ -72,8 +72,8 @@ def _unpack(options: dict[str, Any], descriptor: int) -> dict[str, Any]:
         os.O_RDONLY | os.O_DIRECTORY,
         resolve=syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS,
     )
-    source = os.fdopen(descriptor, "rb", buffering=0)
-    tape = Tape(inflated(source.read), options["bytes"], hashed=options["whiteouts"])
+    read = _Source(descriptor, options.get("more", -1)).read
+    tape = Tape(inflated(read), options["bytes"], hashed=options["whiteouts"])
     tree = Tree(
         root,
         name=options["folder"],
@@ -98,6 +98,21 @@ def _unpack(options: dict[str, Any], descriptor: int) -> dict[str, Any]:
         tree.add(tape, entry)
     tree.finish()
     return {"digest": tape.digest(), "size": size, "entries": entries}
+
+
+class _Source:
+    """A file, pipe or socket; or a file that grows, with a pipe that tells of it."""
+
+    def __init__(self, descriptor: int, more: int) -> None:
+        self._descriptor, self._more = descriptor, more
+
+    def read(self, size: int, /) -> bytes:
+        """What there is, up to a size; nothing at the end."""
+        while not (data := os.read(self._descriptor, size)) and self._more >= 0:
+            if not os.read(self._more, 4096):
+                # The file is whole. What came with the last word is still to be read.
+                self._more = -1
+        return data
 
 
 def _enter(root: str, pid: int) -> None:

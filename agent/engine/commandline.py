@@ -3,13 +3,23 @@
 import argparse
 import os
 from collections.abc import Sequence
+from ipaddress import IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
+from typing import Any
 
-from agent.engine.config import JOURNAL_SOCKET, MAX_SOCKET_PATH, PLUGIN_DIRECTORIES, EngineConfig, TcpDoor
+from agent.engine.config import (
+    JOURNAL_SOCKET,
+    MAX_SOCKET_PATH,
+    PLUGIN_DIRECTORIES,
+    DefaultNetwork,
+    EngineConfig,
+    TcpDoor,
+)
 from agent.engine.containers.logdrivers import options as logdrivers
 from agent.engine.errors import Invalid
 from agent.engine.runtime.runtimes import ALIAS
 
+BRIDGE = "longshore0"
 RESERVED = ("crun", "runc", ALIAS)
 """Names of runtimes that mean what they say."""
 
@@ -41,6 +51,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     parser.add_argument("--plugin-directory", action="append", type=Path, help="of volume plugins (default: Docker's)")
     parser.add_argument("--log-driver", default="json-file", help="of containers that name none")
     parser.add_argument("--log-opt", action="append", default=[], help="key=value for that driver")
+    _networks(parser)
     parser.add_argument("--journal-socket", type=Path, default=JOURNAL_SOCKET, help=argparse.SUPPRESS)
     parser.add_argument("--label", action="append", default=[], help="key=value shown by docker info")
     parser.add_argument("--debug", action="store_true", help="log more")
@@ -69,9 +80,47 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         log_options=log_options,
         journal_socket=options.journal_socket,
         labels=tuple(options.label),
+        **_network_settings(options),
         plugin_directories=tuple(options.plugin_directory or PLUGIN_DIRECTORIES),
         debug=options.debug,
     )
+
+
+def _networks(parser: argparse.ArgumentParser) -> None:
+    """Docker's names, where it has one."""
+    group = parser.add_argument_group("networks")
+    group.add_argument("--ip", default="0.0.0.0", help="address of published ports that name none")  # noqa: S104
+    group.add_argument("--bridge", default=BRIDGE, help=f"link of the default network (default: {BRIDGE})")
+    group.add_argument("--bip", default="", help="its address, as 172.17.0.1/16")
+    group.add_argument("--fixed-cidr", default="", help="where its containers' IPv4 addresses are taken from")
+    group.add_argument("--fixed-cidr-v6", default="", help="its IPv6 subnet (default: no IPv6)")
+    group.add_argument("--mtu", type=int, default=1500, help="of its links")
+    group.add_argument("--no-icc", action="store_true", help="its containers may not talk to each other")
+    group.add_argument("--no-ip-masq", action="store_true", help="what leaves it keeps its own address")
+    group.add_argument("--default-address-pool", action="append", default=[], help="BASE:SIZE of other networks")
+
+
+def _network_settings(options: argparse.Namespace) -> dict[str, Any]:
+    default = DefaultNetwork(
+        address=options.bip,
+        range=options.fixed_cidr,
+        subnet6=options.fixed_cidr_v6,
+        mtu=options.mtu,
+        icc=not options.no_icc,
+        masquerade=not options.no_ip_masq,
+    )
+    try:
+        ip_address(options.ip)
+        ip_interface(options.bip or "::")
+        ip_network(options.fixed_cidr or "::")
+        IPv6Network(options.fixed_cidr_v6 or "::")
+        for pool in options.default_address_pool:
+            base, _, size = pool.rpartition(":")
+            next(ip_network(base).subnets(new_prefix=int(size)))
+    except ValueError as error:
+        raise Invalid(f"an address of a network is none: {error}") from None
+    found = {"bridge": options.bridge, "default_publish_address": options.ip, "default_network": default}
+    return found | ({"address_pools": tuple(options.default_address_pool)} if options.default_address_pool else {})
 
 
 def _runtime(text: str) -> tuple[str, str]:

@@ -24,6 +24,22 @@ class TcpDoor:
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultNetwork:
+    """The network of containers that name none. Takes effect where no container of it runs."""
+
+    address: str = ""
+    """Of the bridge, as ``172.17.0.1/16``; empty: chosen from the pools once, and kept."""
+    range: str = ""
+    """Where containers' IPv4 addresses are taken from; empty: all of the subnet."""
+    subnet6: str = ""
+    """IPv6 subnet; empty: no IPv6."""
+    mtu: int = 1500
+    icc: bool = True
+    """Containers may talk to each other there, as with Docker."""
+    masquerade: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class EngineConfig:
     """Settings of one engine."""
 
@@ -61,6 +77,8 @@ class EngineConfig:
     """Seconds between the stop signal and SIGKILL, where container and caller name none. Docker's default."""
     bridge: str = "longshore0"
     """Name of the default network's bridge. Not docker0: dockerd may live in the same namespace."""
+    default_network: DefaultNetwork = DefaultNetwork()
+    """Docker's defaults."""
     address_pools: tuple[str, ...] = (
         *(f"172.{second}.0.0/16:16" for second in (17, 18, 19)),
         *(f"172.{second}.0.0/14:16" for second in (20, 24, 28)),

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.engine.config import EngineConfig
 from agent.engine.errors import System
 from agent.engine.kernel.netlink import Links
 from agent.engine.networks import options
@@ -16,15 +17,16 @@ from agent.engine.state.records import NetworkRecord
 SYSCTL = Path("/proc/sys/net")
 
 
-def default_options(link: str, binding: str) -> dict[str, str]:
+def default_options(config: EngineConfig) -> dict[str, str]:
     """Options of the predefined network ``bridge``, as dockerd shows them."""
+    wanted = config.default_network
     return {
         options.DEFAULT: "true",
-        options.ICC: "true",
-        options.MASQUERADE: "true",
-        options.BINDING: binding,
-        options.NAME: link,
-        options.MTU: "1500",
+        options.ICC: str(wanted.icc).lower(),
+        options.MASQUERADE: str(wanted.masquerade).lower(),
+        options.BINDING: config.default_publish_address,
+        options.NAME: config.bridge,
+        options.MTU: str(wanted.mtu),
     }
 
 

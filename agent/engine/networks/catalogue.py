@@ -1,6 +1,7 @@
 """Which networks there are, and who has which of their addresses."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -8,6 +9,7 @@ from ipaddress import ip_network
 
 import msgspec
 
+from agent.engine.config import EngineConfig
 from agent.engine.errors import Denied, Invalid, NotFound
 from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import Home, NetWorkers
@@ -18,6 +20,8 @@ from agent.engine.networks.ipam import Address, Plan
 from agent.engine.state.lookup import only_prefix
 from agent.engine.state.records import NetworkRecord
 from agent.engine.state.repository import Networks
+
+log = logging.getLogger(__name__)
 
 
 def plans_of(record: NetworkRecord) -> tuple[Plan, ...]:
@@ -75,23 +79,55 @@ class Catalogue:
         except (NotFound, Invalid):
             return ref
 
-    async def ensure_predefined(self, link: str, binding: str) -> None:
-        """Make the records of bridge, host and none where they are missing."""
+    async def ensure_predefined(self, config: EngineConfig, *, free: bool) -> NetworkRecord | None:
+        """Make the records of bridge, host and none what the configuration says.
+
+        Args:
+            free: no container of the default network runs; else it stays as it is.
+
+        Returns:
+            The default network if its settings have changed: a link that is there is of the old ones.
+
+        Raises:
+            System, Denied, Invalid: its settings cannot be.
+        """
         for name, driver in PREDEFINED.items():
-            if self._networks.by_name(name) is not None:
-                continue
-            options = bridge.default_options(link, binding) if name == "bridge" else {}
-            record = NetworkRecord(
-                id=new_id(), name=name, created_ns=time.time_ns(), driver=driver, options=options, predefined=True
-            )
-            if name == "bridge":
-                plan = ipam.plan({"Subnet": str(await self._free_subnet(link, self._pools))})
-                # The gateway is shown too: dockerd hides it only until its device is up.
-                shown = {"Subnet": str(plan.subnet), "Gateway": str(plan.gateway)}
-                record = _with_plans(record, (plan,), {"Driver": "default", "Options": None, "Config": [shown]}, link)
-            else:
-                record = _with_plans(record, (), {"Driver": "default", "Options": None, "Config": []}, "")
-            await self._save(record)
+            if name != "bridge" and self._networks.by_name(name) is None:
+                record = NetworkRecord(
+                    id=new_id(), name=name, created_ns=time.time_ns(), driver=driver, predefined=True
+                )
+                await self._save(_with_plans(record, (), {"Driver": "default", "Options": None, "Config": []}, ""))
+        known = self._networks.by_name("bridge")
+        wanted = await self._default_network(config, known)
+        if known == wanted:
+            return None
+        if known is not None and not free:
+            log.warning("the default network stays as it is until the engine starts without containers on it")
+            return None
+        await self._save(wanted)
+        return wanted if known is not None else None
+
+    async def _default_network(self, config: EngineConfig, known: NetworkRecord | None) -> NetworkRecord:
+        asked = config.default_network
+        configs = ipam.default_configs(asked.address, asked.range, asked.subnet6)
+        if not any(":" not in one["Subnet"] for one in configs):
+            kept = [one for one in known.subnets if ":" not in one["Subnet"]] if known is not None else []
+            chosen = kept or [{"Subnet": str(await self._free_subnet(config.bridge, self._pools))}]
+            configs = [*chosen, *configs]
+        plans = tuple(ipam.plan(one, "bridge") for one in configs)
+        others = [plan.subnet for key, held in self._plans.items() if known is None or key != known.id for plan in held]
+        for plan in plans:
+            ipam.check_overlap(plan.subnet, others)
+        # The gateway is shown too: dockerd hides it only until its device is up.
+        shown = {"Driver": "default", "Options": None, "Config": [plan.as_json() for plan in plans]}
+        record = known or NetworkRecord(
+            id=new_id(), name="bridge", created_ns=time.time_ns(), driver="bridge", predefined=True
+        )
+        record = msgspec.structs.replace(
+            record, options=bridge.default_options(config), enable_ipv6=bool(asked.subnet6)
+        )
+        bridge.read(record)
+        return _with_plans(record, plans, shown, config.bridge)
 
     async def create(self, request: Mapping[str, object]) -> NetworkRecord:
         """Check a request, choose its subnets, store it.

@@ -6,7 +6,7 @@ one given or the first address; an endpoint takes the lowest free address.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any
 
 from agent.engine.errors import Denied, Invalid, System, Unavailable
@@ -109,6 +109,18 @@ def plan(config: Mapping[str, Any], network: str = "") -> Plan:
             raise System(f"failed to allocate secondary ip address ({name}:{text}): {IN_USE}")
         taken.add(address)
     return Plan(subnet, gateway, range_, frozenset(taken), auxiliary)
+
+
+def default_configs(address: str, range_: str, subnet6: str) -> list[dict[str, str]]:
+    """Subnets of the default network as an administrator gave them: the bridge's address, where to take others from."""
+    found = []
+    if address or range_:
+        whole = ip_interface(address or range_)
+        config = {"Subnet": str(whole.network)} | ({"IPRange": str(ip_network(range_))} if range_ else {})
+        found.append(config | ({"Gateway": str(whole.ip)} if address else {}))
+    if subnet6:
+        found.append({"Subnet": str(ip_network(subnet6))})
+    return found
 
 
 def _range(subnet: Subnet, text: str) -> Subnet:

@@ -72,9 +72,11 @@ class NetworkService:
 
     async def recover(self, running: Sequence[ContainerRecord]) -> None:
         """Make memory, ports, resolvers and rules what the running containers need; remove what dead ones left."""
-        config = self.ops.config
         await self.ops.workers.start()
-        await self.ops.catalogue.ensure_predefined(config.bridge, config.default_publish_address)
+        free = not any((record.network.endpoints.get("bridge") or {}).get("EndpointID") for record in running)
+        changed = await self.ops.catalogue.ensure_predefined(self.ops.config, free=free)
+        if changed is not None:
+            await self.ops.remove_link(changed)
         await recovery.recover(self.ops, running)
         self._watch = asyncio.create_task(self._keep_rules(), name="nftables")
 

@@ -15,7 +15,6 @@ from agent.engine.kernel import namespaces
 from agent.engine.networks.hostfiles import parse_resolv
 from tests.agent.engine.networks.bench import Bench
 
-
 HERE = f"127.{os.getpid() >> 8 & 127 | 128}.{os.getpid() & 255}.1"
 """An address of the loopback for this process alone: its port 53 is free."""
 

@@ -6,17 +6,20 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import os
+import random
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from agent.engine.kernel.failpoints import NAMES, Action
 from tests.agent.engine.images.archives import entry, tar
 from tests.agent.engine.images.fake_registry import fake_registry
-from tests.agent.engine.recovery.cast import Victim, failed, send, victim
+from tests.agent.engine.recovery.cast import Victim, failed, send, soon, victim
 from tests.agent.engine.recovery.operations import OPERATIONS, Operation, nothing, take_away
 
 ALL = os.environ.get("LONGSHORE_TEST_RECOVERY") == "all"
@@ -141,6 +144,30 @@ def test_an_end_is_told_once(walk: Walk) -> None:
         span = f"--since {since:.0f} --until {time.time() + 1:.0f} --filter container=aa"
         assert len(docker.ok(f"events {span} --filter event=die").splitlines()) == 1
         take_away(docker)
+
+
+@pytest.mark.parametrize(("name", "detach"), [("exec.spawned", False), ("exec.conmon", True)])
+def test_an_exec_that_nobody_knows_is_ended(walk: Walk, name: str, *, detach: bool) -> None:
+    with walk.case() as one:
+        seconds = str(random.randrange(10_000, 90_000))
+        code, made = send(one.docker, "POST", "/containers/steady-one/exec", {"Cmd": ["sleep", seconds]})
+        assert code == 201
+        one.arm(name, Action.KILL)
+        send(one.docker, "POST", f"/exec/{json.loads(made)['Id']}/start", {"Detach": detach})
+        one.died()
+        one.start()
+        soon(lambda: not running("sleep", seconds))
+        one.check()
+
+
+def running(*command: str) -> bool:
+    """A process of this command line is there."""
+    wanted = "".join(f"{word}\0" for word in command)
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if (process / "cmdline").read_text() == wanted:
+                return True
+    return False
 
 
 def test_every_action_is_walked() -> None:

@@ -200,6 +200,8 @@ def _check_volume(rules: Rules, driver: str, options: Any) -> None:
     if rules.bind_paths is None or not options:
         return
     options = exact(options)
+    if driver == "local" and set(options) == {"size"}:
+        return
     device, kind = str(options.get("device") or ""), str(options.get("type") or "")
     # with bind the kernel looks at the device alone, without it a file system's options may name any path
     binds = not {"bind", "rbind"}.isdisjoint(str(options.get("o") or "").split(","))
@@ -246,7 +248,8 @@ def _bound(host: Mapping[str, Any], mounts: Iterable[Mapping[str, Any]]) -> Iter
         if source.startswith(("/", ".", "~")):
             yield source
     for mount in mounts:
-        if mount["type"] not in {"volume", "tmpfs"}:
+        # an image shows what it holds, whatever its name looks like
+        if mount["type"] not in {"volume", "tmpfs", "image"}:
             yield mount["source"]
 
 

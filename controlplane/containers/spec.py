@@ -37,7 +37,7 @@ HOST_CONFIG: Final[Mapping[str, Shape]] = {
 }  # fmt: skip
 MOUNT: Final[Mapping[str, Shape]] = {
     "Type": TEXT, "Source": TEXT, "Target": TEXT, "ReadOnly": FLAG, "Consistency": TEXT, "BindOptions": OBJECT,
-    "VolumeOptions": OBJECT, "TmpfsOptions": OBJECT,
+    "VolumeOptions": OBJECT, "TmpfsOptions": OBJECT, "ImageOptions": OBJECT,
 }  # fmt: skip
 VOLUME_OPTIONS: Final[Mapping[str, Shape]] = {
     "NoCopy": FLAG, "Labels": STRINGS, "DriverConfig": OBJECT, "Subpath": TEXT,
@@ -172,7 +172,7 @@ def privileged_reasons(spec: Mapping[str, Any]) -> list[str]:
     found += [f"bind {bind}" for bind in host.get("Binds") or [] if bind.startswith(("/", ".", "~"))]
     for mount in host.get("Mounts") or []:
         driver = ((mount.get("VolumeOptions") or {}).get("DriverConfig") or {}).get("Options")
-        if mount.get("Type") not in {"volume", "tmpfs"} or driver:
+        if mount.get("Type") not in {"volume", "tmpfs", "image"} or driver:
             found.append(f"mount {mount.get('Source') or mount.get('Target')}")
     return found
 

@@ -42,7 +42,7 @@ def volume_create(
         Denied: the options reach a path of the host.
     """
     check_labels(labels or {})
-    if reaches_host(options or {}) and not access.on(CONTAINERS_PRIVILEGED, host.pk):
+    if reaches_host(driver, options or {}) and not access.on(CONTAINERS_PRIVILEGED, host.pk):
         raise denied(CONTAINERS_PRIVILEGED, host.name)
     name = name or uuid.uuid4().hex + uuid.uuid4().hex
     with transaction.atomic():
@@ -65,8 +65,11 @@ def volume_create(
     return volume, order
 
 
-def reaches_host(options: Mapping[str, str]) -> bool:
-    """Whether the local driver would mount something of the host itself: a path, a device, its processes."""
+def reaches_host(driver: str, options: Mapping[str, str]) -> bool:
+    """Whether the driver would mount something of the host itself: a path, a device, its processes."""
+    if driver != "local":
+        # what a plugin makes of its options only the plugin knows: rclone takes any path of the host
+        return bool(options)
     kind, words = options.get("type", ""), options.get("o", "").split(",")
     if not kind and not options.get("device") and words == [""]:
         return False

@@ -238,6 +238,18 @@ def test_a_visible_object_names_the_missing_right(viewer: User, host: Host) -> N
         {"HostConfig": {"Binds": ["/proc:/host/proc"]}},
         {"HostConfig": {"Binds": ["/var/run/docker.sock:/var/run/docker.sock"]}},
         {"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}]}},
+        {
+            "HostConfig": {
+                "Mounts": [
+                    {
+                        "Type": "volume",
+                        "Source": "v",
+                        "Target": "/x",
+                        "VolumeOptions": {"DriverConfig": {"Name": "rclone", "Options": {"remote": ":local:/"}}},
+                    }
+                ]
+            }
+        },
         {"HostConfig": {"PidMode": "host"}},
         {"HostConfig": {"NetworkMode": "container:db"}},
         {"HostConfig": {"PidMode": "container:db"}},
@@ -267,6 +279,21 @@ def test_s11_past_the_walls_needs_privileged(owner: User, host: Host, spec: dict
         ("container.create", Entry.Result.REFUSED),
         ("container.create", Entry.Result.ACCEPTED),
     ]
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        {"Type": "image", "Source": "busybox", "Target": "/x", "ImageOptions": {"Subpath": "etc"}},
+        {"Type": "volume", "Source": "v", "Target": "/x", "VolumeOptions": {"Subpath": "etc"}},
+        {"Type": "volume", "Source": "v", "Target": "/x", "VolumeOptions": {"DriverConfig": {"Name": "rclone"}}},
+        {"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"Options": [["exec"]]}},
+    ],
+)
+def test_mounts_within_the_walls_need_no_more(owner: User, host: Host, mount: dict[str, Any]) -> None:
+    body = {"host": "web-1", "image": "nginx", "spec": {"HostConfig": {"Mounts": [mount]}}}
+    api = cast.Api(owner, scopes=["containers.create", "containers.view", "hosts.view"])
+    assert api("POST", "containers/", body).status_code == 202
 
 
 def test_pages_of_the_dashboard_need_no_rights() -> None:

@@ -64,7 +64,9 @@ def test_no_privileged_lets_the_default_through(file: Path) -> None:
         {"Mounts": [{"Type": "volume", "Source": "v", "VolumeOptions": {
             "DriverConfig": {"Options": {"type": "none", "o": "bind", "device": "/etc"}}}}]},
         {"Mounts": ["/etc"]},
-        {"Mounts": [{"Type": "npipe", "Source": "/etc"}]},
+        {"Mounts": [{"Type": "npipe", "Source": "/etc"}]}, {"Mounts": [{"Type": "Image", "Source": "/etc"}]},
+        {"Mounts": [{"Type": "volume", "Source": "v", "VolumeOptions": {
+            "Subpath": "x", "DriverConfig": {"Name": "rclone", "Options": {"remote": ":local:/"}}}}]},
     ],
 )  # fmt: skip
 def test_bind_paths(file: Path, host: dict[str, Any]) -> None:
@@ -87,6 +89,10 @@ def test_a_volume_is_no_way_round_bind_paths(file: Path) -> None:
     rules = policy(file, 'bind_paths = ["/srv"]')
     rules.check_order("volume.create", {"name": "v"})
     rules.check_order("volume.create", {"name": "v", "driver_opts": {"type": "tmpfs", "device": "tmpfs"}})
+    rules.check_order("volume.create", {"name": "v", "driver_opts": {"size": "1g"}})
+    rules.check_order("container.create", create(Mounts=[{"Type": "image", "Source": "busybox", "Target": "/x"}]))
+    with pytest.raises(Denied):
+        rules.check_order("volume.create", {"name": "v", "driver": "rclone", "driver_opts": {"remote": ":local:/"}})
     for options in ({"type": "none", "o": "bind", "device": "/etc"}, {"type": "nfs", "device": ":/x"}):
         with pytest.raises(Denied):
             rules.check_order("volume.create", {"name": "v", "driver_opts": options})

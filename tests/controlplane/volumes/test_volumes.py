@@ -70,6 +70,14 @@ def test_what_reaches_the_host_needs_privileged(owner: User, host: Host, options
     assert not Order.objects.exists()
 
 
+def test_options_of_a_plugin_need_privileged(owner: User, host: Host) -> None:
+    api = cast.Api(owner, scopes=["volumes.manage", "volumes.view", "hosts.view"])
+    body = {"host": "web-1", "name": "etc", "driver": "rclone"}
+    answer = api("POST", "volumes/", {**body, "options": {"remote": ":local:/etc"}})
+    assert (answer.status_code, answer.data["params"]["right"]) == (403, "containers.privileged")
+    assert api("POST", "volumes/", body).status_code == 202
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"size": "1g"}, {"type": "tmpfs", "device": "tmpfs", "o": "size=10m,uid=1000"},

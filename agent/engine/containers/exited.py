@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import remains, restarts
+from agent.engine.containers import remains, restarts, sharing
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import Ended
 from agent.engine.errors import EngineError
@@ -126,6 +126,8 @@ def schedule(ops: Ops, container_id: str, wait: float) -> None:
 
     async def later() -> None:
         await asyncio.sleep(wait)
+        if (record := ops.containers.find(container_id)) is not None:
+            await sharing.ready(ops, record)
         async with ops.locks.hold(container_id):
             record = ops.containers.find(container_id)
             if record is None or record.state.status is not Status.RESTARTING:

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.containers import exited, pause, remains, remove, restarts, sources
+from agent.engine.containers import exited, pause, remains, remove, restarts, sharing, sources
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.start import PROCESSES, start
 from agent.engine.errors import EngineError
@@ -137,6 +137,8 @@ def _told(ops: Ops, record: ContainerRecord) -> bool:
 
 
 async def _start_again(ops: Ops, container_id: str) -> None:
+    if (record := ops.containers.find(container_id)) is not None:
+        await sharing.ready(ops, record)
     async with ops.locks.hold(container_id):
         record = ops.containers.find(container_id)
         if record is not None and not record.state.running:

@@ -175,6 +175,8 @@ def check_annotations(annotations: Mapping[str, str]) -> None:
         Invalid: naming the annotation.
     """
     for name in annotations:
+        if not name:
+            raise Invalid("invalid Annotations: the empty string is not permitted as an annotation key")
         if name.startswith(FORBIDDEN_ANNOTATIONS):
             raise Invalid(f"the annotation {name} is reserved for the runtime")
 

@@ -4,18 +4,21 @@ The network's is ``networks/attach.py``'s. With user namespaces a container that
 or the kernel would let it do nothing there.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from agent.engine.containers import hostconfig
+from agent.engine.containers import hostconfig, restarts
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import Invalid, NotFound, System
 from agent.engine.kernel import mounts, syscalls
 from agent.engine.kernel.idmaps import IdMap
 from agent.engine.state.lookup import resolve
-from agent.engine.state.records import ContainerRecord
+from agent.engine.state.records import ContainerRecord, Status
 
 HOST_MEMORY = "/dev/shm"  # noqa: S108 (the host's, that --ipc host means)
+PATIENCE, STEP = 10.0, 0.05
+"""Seconds that a container waits for those that it needs; then its start says what is missing."""
 _SAFE = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 
@@ -64,6 +67,26 @@ def other(ops: Ops, record: ContainerRecord, key: str) -> ContainerRecord | None
     if not found.state.alive:
         raise System(f"container {found.id} is not running")
     return found
+
+
+async def ready(ops: Ops, record: ContainerRecord) -> None:
+    """Wait for those that a container is linked to, or shares with, while they too are about to be started again."""
+    names = [str(record.host_config.get(key) or "") for key in hostconfig.SHARED]
+    ids = {mode.removeprefix(hostconfig.CONTAINER) for mode in names if mode.startswith(hostconfig.CONTAINER)}
+    ids |= {link.target for link in record.links}
+    for _ in range(round(PATIENCE / STEP)):
+        if not any(_coming(ops.containers.find(one)) for one in ids - {record.id}):
+            return
+        await asyncio.sleep(STEP)
+
+
+def _coming(record: ContainerRecord | None) -> bool:
+    if record is None or record.state.alive or not record.state.started_ns:
+        return False
+    policy = record.host_config["RestartPolicy"]
+    return record.state.status is Status.RESTARTING or restarts.at_engine_start(
+        policy, was_running=False, by_hand=record.stopped_by_hand
+    )
 
 
 def remapped(ops: Ops, host: Mapping[str, Any]) -> bool:

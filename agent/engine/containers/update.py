@@ -40,7 +40,9 @@ def merged(old: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
             raise Invalid(f"the option {key} cannot be updated: {value!r}")
     if "RestartPolicy" in changes:
         policy = changes["RestartPolicy"]
-        changes["RestartPolicy"] = hostconfig.restart_policy(policy, auto_remove=bool(old.get("AutoRemove")))
+        changes["RestartPolicy"] = hostconfig.restart_policy(policy, auto_remove=False)
+        if old.get("AutoRemove") and policy["Name"] != "no":
+            raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
     new = {**old, **changes}
     for one, others, words in (
         ("NanoCpus", {"CpuPeriod": "CPU Period", "CpuQuota": "CPU Quota"}, "Nano CPUs"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.engine.api import versions
+from agent.engine.containers import cdi
 
 Json = dict[str, Any]
 
@@ -189,6 +190,8 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "SecurityOptions": _security(facts),
         "Warnings": [*facts.warnings, *counts.warnings] or None,
     }
+    if asked >= (1, 46):
+        found["CDISpecDirs"] = [str(directory) for directory in cdi.DIRECTORIES]
     if asked <= (1, 41):
         found |= {"KernelMemory": False, "KernelMemoryTCP": False}
     if asked <= LAST_WITH_BARE_NAMES:

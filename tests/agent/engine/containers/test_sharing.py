@@ -1,9 +1,14 @@
 """Namespaces shared with another container or the host, and which not."""
 
+import os
+import signal
+import time
+
 import pytest
 
 from agent.engine.config import EngineConfig
 from agent.engine.paths import Paths
+from tests.agent.engine.cli.docker import until
 from tests.agent.engine.conftest import RunningEngine
 
 
@@ -105,3 +110,28 @@ def test_what_was_shared_goes_with_the_last(own_engine: RunningEngine) -> None:
     docker.ok("rm -f bb")
     paths = Paths.of(EngineConfig(root=own_engine.data, socket=own_engine.socket))
     assert list(paths.memories.iterdir()) == []
+
+
+def test_after_a_crash_of_all_each_waits_for_what_it_needs(own_engine: RunningEngine) -> None:
+    docker = own_engine.docker
+    docker.ok("run -d --name aa --restart always --ipc shareable busy sleep 600")
+    for name, options in (("b1", "--link aa:db"), ("b2", "--ipc container:aa"), ("b3", "--network container:aa")):
+        docker.ok(f"run -d --name {name} --restart always {options} busy sleep 600")
+    names = ("aa", "b1", "b2", "b3")
+    pids = [docker.inspect(name)["State"]["Pid"] for name in names]
+    own_engine.kill9()
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGKILL)
+    own_engine.start()
+    until(lambda: all(docker.inspect(name)["State"]["Status"] == "running" for name in names))
+    assert "db" in docker.ok("exec b1 cat /etc/hosts")
+
+
+def test_the_time_to_stop(engine: RunningEngine) -> None:
+    docker = engine.docker
+    docker.ok("run -d --name aa --stop-timeout 1 busy sh -c 'trap : TERM; while :; do sleep 0.1; done'")
+    began = time.monotonic()
+    docker.ok("stop aa")
+    assert time.monotonic() - began < 8
+    assert docker.inspect("aa")["Config"]["StopTimeout"] == 1
+    assert docker.inspect("aa")["State"]["ExitCode"] == 137

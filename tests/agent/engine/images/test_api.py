@@ -181,3 +181,10 @@ async def test_commit(http, app, stores, containers):
     containers.ended = True
     assert (await http("POST", f"/commit?container={key}"))[0] == 201, "a container that ends before it is paused"
     assert containers.asked == ["pause", "unpause", "pause"]
+
+
+async def test_trap_8_a_tag_that_is_not_there_is_404_before_the_stream(http, hub):
+    for query in (f"fromImage={hub}/nosuch&tag=1", f"fromImage={hub}/nosuch:1"):
+        status, body = await http("POST", f"/v1.41/images/create?{query}")
+        assert status == 404
+        assert body["message"].startswith(f"manifest for {hub}/nosuch:1 not found")

@@ -134,9 +134,10 @@ class Renderer:
         return b"".join(out)
 
     def _record(self, line: bytes) -> bytes:
-        found = RECORD.match(line)
+        # A record may be torn, by a power cut or a full disk, and the next one stand right behind what there is of it.
+        # Nobody can say whose bytes the torn ones were.
+        found = RECORD.match(line) or RECORD.search(line)
         if found is None:
-            # A torn record: power was cut while it was written. Nobody can say whose bytes they were.
             return b""
         stream, ends, text = STREAMS[found[2]], found[3] == b"F", line[found.end() :]
         if self._bare and not self._skip and not self._joiner.is_open(stream):

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from agent.streams.ctrlog import RECORD
+
 BLOCK = 64 * 1024
 
 _STAMP = 35
 _ENDS = b" F "
+_STREAMS = frozenset({b" stdout", b" stderr"})
 
 
 class Start(NamedTuple):
@@ -41,6 +44,12 @@ def start(read_at: Callable[[int, int], bytes], size: int, lines: int) -> Start:
         if unwanted and offset < limit:
             break
         stream, ends = record[_STAMP : _STAMP + 7], record[_STAMP + 7 : _STAMP + 10] == _ENDS
+        if stream not in _STREAMS:
+            # Torn: what stands behind the torn part counts, if anything does.
+            whole = RECORD.search(record)
+            if whole is None:
+                continue
+            stream, ends = b" " + whole[2], whole[3] == b"F"
         if ends or stream not in seen:
             seen.add(stream)
             if found < lines:

@@ -15,6 +15,7 @@ from agent.engine.containers.archive import Archive
 from agent.engine.containers.attach import Attaching
 from agent.engine.containers.exec import Execs
 from agent.engine.containers.execspec import ProcessMaker
+from agent.engine.containers.gaps import Gaps
 from agent.engine.containers.health import HealthMonitor
 from agent.engine.containers.logdrivers.forward import Forwarding
 from agent.engine.containers.logs import Logs
@@ -31,6 +32,7 @@ from agent.engine.runtime.exits import Exits
 from agent.engine.state.locks import Locks
 from agent.engine.state.records import ContainerRecord
 from agent.engine.state.repository import Containers
+from agent.engine.state.times import rfc3339nano
 from agent.engine.storage.snapshots import Snapshots
 
 
@@ -67,6 +69,7 @@ class Access:
         journal: Path,
     ) -> None:
         self._containers, self._locks, self._snapshots, self._settled = containers, locks, snapshots, settled
+        self._events = events
         self._watcher = Watcher()
         self.hierarchy = hierarchy
         self.runs = Runs(events, containers.find, exits.wait)
@@ -80,11 +83,16 @@ class Access:
         self.archive = Archive(self._mounted, events, self._placed)
         self.stats = Stats(Host.read(hierarchy), containers.find)
         self._health = HealthMonitor(events, containers.find, containers.save, self.execs)
-        self._rotator = Rotator(self._running, lambda id_: paths.bundle(id_) / "ctl")
+        gaps = Gaps(paths.containers, self._gap)
+        self._rotator = Rotator(self._running, lambda id_: paths.bundle(id_) / "ctl", gaps)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _running(self) -> list[ContainerRecord]:
         return [record for record in self._containers if record.state.alive]
+
+    def _gap(self, record: ContainerRecord, begin_ns: int, end_ns: int) -> None:
+        times = {"from": rfc3339nano(begin_ns), "until": rfc3339nano(end_ns)}
+        self._events.publish("container", "log_gap", record.id, record.event_attributes(**times))
 
     def _first_pids(self) -> set[int]:
         return {record.state.pid for record in self._containers}

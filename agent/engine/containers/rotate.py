@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agent.engine.containers import logfiles
+from agent.engine.containers.gaps import Gaps
 from agent.engine.containers.logdrivers import options
 from agent.engine.containers.logs import apart
 from agent.engine.errors import EngineError
@@ -57,10 +58,16 @@ class Rotator:
     Args:
         running: the containers that run now.
         control: a container's id → conmon's control FIFO.
+        gaps: marks what a full disk has cost.
     """
 
-    def __init__(self, running: Callable[[], Iterable[ContainerRecord]], control: Callable[[str], Path]) -> None:
-        self._running, self._control = running, control
+    def __init__(
+        self,
+        running: Callable[[], Iterable[ContainerRecord]],
+        control: Callable[[str], Path],
+        gaps: Gaps | None = None,
+    ) -> None:
+        self._running, self._control, self._gaps = running, control, gaps
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -70,6 +77,11 @@ class Rotator:
                     await self.look(record)
                 except (OSError, EngineError) as error:
                     log.warning("log of %s not rotated: %s", record.name, error)
+            try:
+                if self._gaps is not None:
+                    self._gaps.look(self._running())
+            except OSError as error:
+                log.warning("gaps of logs not marked: %s", error)
             await asyncio.sleep(PERIOD)
 
     async def look(self, record: ContainerRecord) -> bool:

@@ -38,7 +38,7 @@ class Cutter:
         for line in lines:
             begin = self._at
             self._at += len(line) + 1
-            found = ctrlog.RECORD.match(line)
+            found = ctrlog.RECORD.match(line) or ctrlog.RECORD.search(line)
             if found is None:
                 continue
             stream, ends = ctrlog.STREAMS[found[2]], found[3] == b"F"

@@ -9,12 +9,14 @@ from agent.engine.errors import Invalid, Unavailable
 from agent.engine.images.early import Early
 from agent.engine.images.progress import Meter, Progress, short, step
 from agent.engine.kernel.failpoints import failpoint
-from agent.engine.registry.client import Repository
+from agent.engine.registry.client import Busy, Repository
 from agent.engine.storage.content import ContentStore, Ingest
 from agent.engine.storage.layers import BlobRef
 
 ATTEMPTS = 5
 _FIRST_PAUSE = 0.5
+# A registry that wants to be left alone for longer is one that refuses.
+_LONGEST_PAUSE = 60.0
 _PIECE = 1 << 20
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
@@ -45,10 +47,10 @@ async def fetch(
             resumed = blob.size > 0
             try:
                 await download.go_on()
-            except Unavailable:
+            except Unavailable as error:
                 if attempt == ATTEMPTS - 1:
                     raise
-                await _pause(attempt, id_, progress)
+                await _pause(attempt, error, id_, progress)
                 continue
             if blob.digest == ref.digest or not resumed:
                 break
@@ -62,8 +64,14 @@ async def fetch(
     progress(step(id_, "Download complete"))
 
 
-async def _pause(attempt: int, id_: str, progress: Progress) -> None:
-    pause = _FIRST_PAUSE * 2**attempt
+def pause_after(error: Exception, attempt: int) -> float:
+    """Seconds to wait before the next attempt: longer each time, and as long as the registry wants."""
+    pause: float = _FIRST_PAUSE * 2**attempt
+    return min(max(pause, error.after), _LONGEST_PAUSE) if isinstance(error, Busy) else pause
+
+
+async def _pause(attempt: int, error: Unavailable, id_: str, progress: Progress) -> None:
+    pause = pause_after(error, attempt)
     progress(step(id_, f"Retrying in {max(1, round(pause))} second{'s' if pause >= 2 else ''}"))
     await asyncio.sleep(pause)
 

@@ -24,7 +24,7 @@ from agent.engine.images.unpack import Unpacked, unpack
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.registry.client import Fetched, Registries, Repository
 from agent.engine.registry.keychain import Credentials
-from agent.engine.storage.content import DOCUMENT_LIMIT, digest_of
+from agent.engine.storage.content import DIGEST, DOCUMENT_LIMIT, digest_of
 from agent.engine.storage.layers import BlobRef, chains
 from agent.engine.storage.leases import Lease
 
@@ -309,7 +309,7 @@ async def _resolve(repository: Repository, name: Reference, wanted: Platform) ->
 async def _manifest(repository: Repository, name: Reference) -> Fetched:
     ref = name.digest or name.tag
     try:
-        return await repository.manifest(ref)
+        fetched = await repository.manifest(ref)
     except NotFound as error:
         raise NotFound(f"manifest for {name.familiar} not found: {error}") from error
     except Denied as error:
@@ -317,6 +317,10 @@ async def _manifest(repository: Repository, name: Reference) -> Fetched:
             raise
         why = "repository does not exist or may require 'docker login'"
         raise NotFound(f"pull access denied for {name.familiar_name}, {why}: {error}") from error
+    digest = digest_of(fetched.body)
+    if DIGEST.fullmatch(fetched.named) and fetched.named != digest:
+        raise Invalid(f"the registry calls its manifest {fetched.named}, but it is {digest}: refused")
+    return fetched
 
 
 async def _by_digest(repository: Repository, ref: BlobRef) -> Fetched:

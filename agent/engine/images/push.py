@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.engine.errors import Denied, Invalid, NotFound, Unauthorized, Unavailable
 from agent.engine.images import manifests, reference
 from agent.engine.images.blobs import packed
+from agent.engine.images.fetch import pause_after
 from agent.engine.images.manifests import Manifest
 from agent.engine.images.ops import Ops
 from agent.engine.images.progress import Meter, Progress, short, step
@@ -146,7 +147,7 @@ class _Push:
             except (Unavailable, Unauthorized) as error:
                 if attempt == _ATTEMPTS - 1 or (isinstance(error, Unauthorized) and attempt):
                     raise
-                await asyncio.sleep(0.5 * 2**attempt)
+                await asyncio.sleep(pause_after(error, attempt))
                 await self._repository.ping()
 
 

@@ -6,9 +6,11 @@ Source: OCI distribution spec 1.1; Docker Registry HTTP API V2. What arrives is 
 import ipaddress
 import json
 import re
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,17 @@ class Fetched:
 
     body: bytes
     media_type: str
+    named: str = ""
+    """The digest that it says the bytes have."""
+
+
+class Busy(Unavailable):
+    """The registry wants to be asked less often."""
+
+    def __init__(self, text: str, after: float) -> None:
+        super().__init__(text)
+        self.after = after
+        """Seconds that it wants us to wait; 0 where it does not say."""
 
 
 class Registries:
@@ -164,7 +177,8 @@ class Repository:
             if response.status != 200:
                 raise await _refusal(response, str(url))
             body = await read_whole(response, MANIFEST_LIMIT)
-            return Fetched(body, response.headers.get("Content-Type", "").partition(";")[0].strip())
+            kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            return Fetched(body, kind, response.headers.get("Docker-Content-Digest", ""))
 
     async def has_manifest(self, ref: str) -> str:
         """Digest that the registry names for a tag; empty where it has none."""
@@ -315,6 +329,18 @@ async def _refusal(response: aiohttp.ClientResponse, what: str) -> EngineError:
         return Denied(text)
     if code == "UNAUTHORIZED" or response.status == 401:
         return Unauthorized(text if code else "no basic auth credentials")
-    if response.status == 429 or response.status >= 500:
+    if response.status == 429:
+        return Busy(text, _seconds(response.headers.get("Retry-After", "")))
+    if response.status >= 500:
         return Unavailable(text)
     return System(text)
+
+
+def _seconds(text: str) -> float:
+    """``Retry-After``: seconds, or a date."""
+    if text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -41,7 +41,7 @@ def test_unknown(root: Path, spec: str) -> None:
         resolve(root, spec)
 
 
-def test_a_link_stays_inside(root: Path, tmp_path: Path) -> None:
+def test_U11_a_link_stays_inside(root: Path, tmp_path: Path) -> None:
     (root / "etc/passwd").unlink()
     (root / "etc/passwd").symlink_to("/etc/shadow-outside")
     outside = tmp_path.parent / "shadow-outside"
@@ -52,7 +52,7 @@ def test_a_link_stays_inside(root: Path, tmp_path: Path) -> None:
         resolve(root, "evil")
 
 
-def test_a_fifo_does_not_hold_us_up(root: Path) -> None:
+def test_U11_a_fifo_does_not_hold_us_up(root: Path) -> None:
     (root / "etc/passwd").unlink()
     os.mkfifo(root / "etc/passwd")
     assert resolve(root, "7") == User(7, 0, (0,), "/")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.engine.events import EventBus
+from agent.engine.images import fetch
 from agent.engine.images.service import ImageService, open_stores
 from agent.engine.images.store import Image
 from agent.engine.images.unpack import Limits
@@ -20,6 +21,7 @@ from agent.engine.state.repository import Containers
 from agent.engine.storage.content import ContentStore
 from agent.engine.storage.layers import Layers
 from agent.engine.storage.snapshots import Snapshots
+from tests.agent.engine.images.fake_registry import FakeRegistry, fake_registry
 from tests.debian_registry import registry as debian_registry
 
 
@@ -105,3 +107,11 @@ def mounts_below(root: Path) -> list[str]:
     """What is mounted below a folder."""
     text = subprocess.run(["cat", "/proc/self/mounts"], capture_output=True, text=True, check=True).stdout
     return [line.split()[1] for line in text.splitlines() if line.split()[1].startswith(str(root))]
+
+
+@pytest.fixture
+async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeRegistry]:
+    """A registry that lies as a test tells it to; nobody waits long for it."""
+    monkeypatch.setattr(fetch, "_FIRST_PAUSE", 0.01)
+    async with fake_registry() as made:
+        yield made

@@ -34,6 +34,8 @@ class FakeRegistry:
     manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    named: str = ""
+    """What every manifest's digest is said to be, instead of what it is."""
     on_blob: Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]] | None = None
     gate: Callable[[web.Request], web.Response | None] | None = None
 
@@ -80,7 +82,7 @@ class FakeRegistry:
             return web.json_response({})
         if parts[-2] == "manifests" and parts[-1] in self.manifests:
             body, media_type = self.manifests[parts[-1]]
-            headers = {"Content-Type": media_type, "Docker-Content-Digest": "sha256:" + "0" * 64}
+            headers = {"Content-Type": media_type, "Docker-Content-Digest": self.named or digest(body)}
             return web.Response(body=body, headers=headers)
         if parts[-2] == "blobs" and parts[-1] in self.blobs:
             data = self.blobs[parts[-1]]

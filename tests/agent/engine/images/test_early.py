@@ -7,19 +7,12 @@ import pytest
 from aiohttp import web
 
 from agent.engine.errors import Invalid
-from agent.engine.images import early, fetch
+from agent.engine.images import early
 from tests.agent.engine.images.archives import entry, tar
-from tests.agent.engine.images.fake_registry import digest, fake_registry
+from tests.agent.engine.images.fake_registry import digest
 
 CONTENT = [random.Random(number).randbytes(500_000) for number in range(20)]
 LARGE = tar(*(entry(f"f{number}", content) for number, content in enumerate(CONTENT)))
-
-
-@pytest.fixture
-async def fake(monkeypatch):
-    monkeypatch.setattr(fetch, "_FIRST_PAUSE", 0.01)
-    async with fake_registry() as made:
-        yield made
 
 
 def pulling(stores, fake) -> "asyncio.Task":

@@ -110,6 +110,8 @@ def _network_settings(options: argparse.Namespace) -> dict[str, Any]:
         masquerade=not options.no_ip_masq,
     )
     try:
+        if "%" in f"{options.ip}{options.bip}{options.fixed_cidr}{options.fixed_cidr_v6}":
+            raise ValueError("it has a zone")
         ip_address(options.ip)
         ip_interface(options.bip or "::")
         ip_network(options.fixed_cidr or "::")

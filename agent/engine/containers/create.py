@@ -104,7 +104,7 @@ def plan(
 
 def _check_network(record: ContainerRecord) -> None:
     request = SandboxRequest.of(record)
-    requests.check_endpoints(request.endpoints)
+    requests.check_endpoints(request.wanted())
     requests.split_extra_hosts(request.extra_hosts, "127.0.0.1")
     for bindings in request.port_bindings.values():
         for binding in bindings or ():

@@ -11,7 +11,7 @@ from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import Home
 from agent.engine.networks import bridge, hostfiles, ipam, linked, live, requests, sandbox
 from agent.engine.networks.definition import DRIVERS
-from agent.engine.networks.endpoint import IFNAME, SHORT_ID, Assigned, Endpoint, Json, new_id
+from agent.engine.networks.endpoint import IFNAME, SHORT_ID, Assigned, Endpoint, Json, check_options, new_id
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.hostfiles import HostFiles
 from agent.engine.networks.live import LiveSandbox, Target
@@ -228,6 +228,8 @@ def check_config(network: NetworkRecord, config: Json) -> None:
     """
     if network.config_only:
         raise Denied("cannot create endpoint on configuration-only network")
+    # Again here: the container's own MAC is among them now.
+    check_options(config)
     if network.driver == "ipvlan" and config.get("MacAddress"):
         raise System("ipvlan interfaces do not support custom mac address assignment")
     asked = {key: (config.get("IPAMConfig") or {}).get(key) for key in ("IPv4Address", "IPv6Address")}

@@ -91,21 +91,20 @@ class Catalogue:
         Raises:
             System, Denied, Invalid: its settings cannot be.
         """
+        known = self._networks.by_name("bridge")
+        wanted = await self._default_network(config, known)
+        changed = known != wanted and (known is None or free)
+        if changed:
+            await self._save(wanted)
+        elif known != wanted:
+            log.warning("the default network stays as it is until the engine starts without containers on it")
         for name, driver in PREDEFINED.items():
-            if name != "bridge" and self._networks.by_name(name) is None:
+            if self._networks.by_name(name) is None:
                 record = NetworkRecord(
                     id=new_id(), name=name, created_ns=time.time_ns(), driver=driver, predefined=True
                 )
                 await self._save(_with_plans(record, (), {"Driver": "default", "Options": None, "Config": []}, ""))
-        known = self._networks.by_name("bridge")
-        wanted = await self._default_network(config, known)
-        if known == wanted:
-            return None
-        if known is not None and not free:
-            log.warning("the default network stays as it is until the engine starts without containers on it")
-            return None
-        await self._save(wanted)
-        return wanted if known is not None else None
+        return wanted if changed and known is not None else None
 
     async def _default_network(self, config: EngineConfig, known: NetworkRecord | None) -> NetworkRecord:
         asked = config.default_network

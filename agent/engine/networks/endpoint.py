@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from agent.engine.errors import Invalid
-from agent.engine.networks.ipam import Address, Plan
+from agent.engine.networks.ipam import Address, Plan, parse_address
+from agent.engine.networks.options import check_link_name
 
 Json = dict[str, Any]
 SHORT_ID = 12
@@ -163,12 +164,15 @@ def check_options(config: Mapping[str, Any]) -> None:
                 f"unrecognised network interface sysctl '{text}'; represent 'net.X.Y.ethN.Z=V' as "
                 "'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
             )
+    ifname = (config.get("DriverOpts") or {}).get(IFNAME)
+    if ifname:
+        check_link_name(str(ifname))
     mac = config.get("MacAddress") or ""
     if not isinstance(mac, str) or (mac and not re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", mac)):
         raise Invalid(f"invalid MAC address: {mac}")
     for text in (config.get("IPAMConfig") or {}).get("LinkLocalIPs") or ():
         try:
-            good = not ip_address(text).is_unspecified
+            good = not parse_address(text).is_unspecified
         except ValueError:
             good = False
         if not good:

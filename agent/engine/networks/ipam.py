@@ -45,9 +45,20 @@ class Plan:
         return found
 
 
+def parse_address(text: str) -> Address:
+    """An address without a zone: whatever stands behind ``%`` would go wherever the address is written.
+
+    Raises:
+        ValueError: none.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone")
+    return ip_address(text)
+
+
 def _subnet(text: str) -> Subnet:
     try:
-        if "/" not in text:
+        if "/" not in text or "%" in text:
             raise ValueError
         return ip_network(text, strict=False)
     except ValueError:
@@ -56,7 +67,7 @@ def _subnet(text: str) -> Subnet:
 
 def _address(text: str) -> Address:
     try:
-        return ip_address(text.split("/", maxsplit=1)[0])
+        return parse_address(text.split("/", maxsplit=1)[0])
     except ValueError:
         raise Invalid(f"invalid IP address: {text}") from None
 

@@ -6,9 +6,9 @@ Options that no driver of ours acts on are kept and shown, as dockerd does.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from agent.engine.errors import Invalid, System
+from agent.engine.networks.ipam import parse_address
 
 PREFIX = "com.docker.network."
 NAME = f"{PREFIX}bridge.name"
@@ -36,7 +36,7 @@ IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
 ON_PARENT = ("macvlan", "ipvlan")
 # IFNAMSIZ less the closing NUL.
 LINK_NAME_LENGTH = 15
-_LINK_NAME = re.compile(r'[^\s/"\\:]{1,15}')
+_LINK_NAME = re.compile(r'[^\s/"\\:*]{1,15}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _host_address(options: Mapping[str, str], key: str, version: int) -> str:
     if not text:
         return ""
     try:
-        address = ip_address(text)
+        address = parse_address(text)
     except ValueError:
         raise unparsed(key, text, "nil ip") from None
     if version and address.version != version:

@@ -11,12 +11,12 @@ import socket
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from agent.engine.errors import Invalid, System
 from agent.engine.networks.firewall import PortRule
+from agent.engine.networks.ipam import parse_address
 
 ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 (an address to compare with)
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -115,7 +115,7 @@ def requests(
         for binding in wanted or [{}]:
             host_ip = binding.get("HostIp") or ""
             try:
-                host_ip = str(ip_address(host_ip)) if host_ip else ""
+                host_ip = str(parse_address(host_ip)) if host_ip else ""
             except ValueError:
                 raise Invalid(f"invalid IP address: {host_ip}") from None
             first, last = _host_range(binding.get("HostPort") or "")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from agent.engine.errors import Invalid
 from agent.engine.kernel.idmaps import IdMap
 from agent.engine.networks import host, ports
 from agent.engine.networks.endpoint import check_options
+from agent.engine.networks.ipam import parse_address
 from agent.engine.networks.ports import PortRequest
 from agent.engine.state.records import ContainerRecord, NetworkState
 
@@ -138,7 +138,7 @@ def split_extra_hosts(lines: tuple[str, ...], gateway: str) -> list[tuple[str, s
         if address == HOST_GATEWAY:
             address = gateway
         try:
-            ip_address(address.strip("[]"))
+            parse_address(address.strip("[]"))
         except ValueError:
             mark = ""
         if not name or not mark:
@@ -190,7 +190,7 @@ def check_endpoints(endpoints: Mapping[str, Json | None]) -> None:
         for key, version in (("IPv4Address", 4), ("IPv6Address", 6)):
             text = asked.get(key) or ""
             try:
-                good = not text or ip_address(text).version == version
+                good = not text or parse_address(text).version == version
             except ValueError:
                 good = False
             if not good:

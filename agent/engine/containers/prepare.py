@@ -203,7 +203,7 @@ async def prepared(
         named_devices=tuple(found.named),
         apparmor=found.profile,
         labels=labels.make(options.label, labels.contexts(), labels.categories()),
-        remapped=ids is not None,
+        ids=ids,
     )
     return result, key
 

@@ -11,6 +11,7 @@ from typing import Any
 from agent.engine.containers import cdi, limits, mounts, security
 from agent.engine.containers.labels import NONE, Labels
 from agent.engine.containers.users import User
+from agent.engine.kernel.idmaps import IdMap
 from agent.engine.state.records import ContainerRecord, MountPoint
 
 Json = dict[str, Any]
@@ -59,8 +60,8 @@ class Prepared:
     apparmor: str = ""
     """Profile; empty where the host has no AppArmor."""
     labels: Labels = NONE
-    remapped: bool = False
-    """The container has a user namespace of its own."""
+    ids: IdMap | None = None
+    """The container has a user namespace, with this map, of those that are joined."""
 
 
 def environment(record: ContainerRecord, hostname: str, linked: Sequence[str] = ()) -> list[str]:
@@ -149,7 +150,7 @@ def _mounts(record: ContainerRecord, prepared: Prepared) -> list[Json]:
     host = record.host_config
     access = [] if host.get("Privileged") else ["ro"]
     # In a user namespace the kernel lets nobody take "read-only" off a mount again, as runtimes do in passing.
-    groups = [] if _writable_groups(host) or prepared.remapped else ["ro"]
+    groups = [] if _writable_groups(host) or prepared.ids else ["ro"]
     safe = ["nosuid", "noexec", "nodev"]
 
     def mount(destination: str, kind: str, source: str, options: list[str]) -> Json:
@@ -165,7 +166,7 @@ def _mounts(record: ContainerRecord, prepared: Prepared) -> list[Json]:
         mount("/sys/fs/cgroup", "cgroup", "cgroup", [*groups, *safe]),
     ]
     # The host's queues cannot be mounted by whoever is not root there.
-    if not (prepared.remapped and host.get("IpcMode") == "host"):
+    if not (prepared.ids and host.get("IpcMode") == "host"):
         own.append(mount("/dev/mqueue", "mqueue", "mqueue", safe))
     if prepared.shared_memory:
         own.append(mount(SHARED_MEMORY, "bind", prepared.shared_memory, ["rbind", *safe]))
@@ -200,7 +201,11 @@ def _linux(record: ContainerRecord, prepared: Prepared) -> Json:
         document["devices"] = list(prepared.devices)
     if prepared.labels.mount:
         document["mountLabel"] = prepared.labels.mount
-    sysctls = security.sysctls(host, remapped=prepared.remapped)
+    if prepared.ids is not None:
+        # The namespace has the map; runc wants to know it too.
+        document["uidMappings"] = [one.oci() for one in prepared.ids.uids]
+        document["gidMappings"] = [one.oci() for one in prepared.ids.gids]
+    sysctls = security.sysctls(host, remapped=prepared.ids is not None)
     if sysctls:
         document["sysctl"] = sysctls
     if prepared.seccomp is not None:

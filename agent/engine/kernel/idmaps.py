@@ -6,7 +6,7 @@ user_namespaces(7), subuid(5).
 
 import grp
 import pwd
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,10 @@ class Range:
     inside: int
     outside: int
     size: int
+
+    def oci(self) -> Mapping[str, int]:
+        """As in ``linux.uidMappings``."""
+        return {"containerID": self.inside, "hostID": self.outside, "size": self.size}
 
 
 @dataclass(frozen=True, slots=True)

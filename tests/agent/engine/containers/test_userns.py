@@ -142,6 +142,13 @@ def test_namespaces_are_the_containers_own(engine: RunningEngine) -> None:
     assert "inet" in docker.ok("run --rm busy ip -4 addr show eth0")
 
 
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_either_runtime(engine: RunningEngine, runtime: str) -> None:
+    look = "grep Seccomp: /proc/self/status; cat /proc/self/uid_map"
+    seen = engine.docker.ok(f"run --rm --runtime {runtime} busy sh -c '{look}'").split()
+    assert seen == ["Seccomp:", "2", "0", str(FIRST), "65536"]
+
+
 def test_a_build(engine: RunningEngine, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(
         "FROM busy\nRUN touch /j && chown 7:7 /j\nCOPY f /c\nRUN stat -c %u /j /c > /o\n"

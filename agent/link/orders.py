@@ -33,6 +33,7 @@ class Operation:
 
     Attributes:
         settle: after a crash, how long an effect that is still under way may take to show (seconds).
+        stops: it stops a container first, which may take that container's stop time-out more.
         slow: moves images; such orders share a few places, so that they never hold up a stop.
         grants: may need a secret, which a fetch brings.
     """
@@ -40,6 +41,7 @@ class Operation:
     perform: Callable[[Work], Awaitable[Result]]
     recognise: Callable[[Work], Awaitable[Result | None]]
     settle: float = 0.0
+    stops: bool = False
     slow: bool = False
     grants: bool = False
 
@@ -88,7 +90,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "container.create": Operation(containers.create, containers.was_created, settle=2.0, slow=True, grants=True),
     "container.start": Operation(containers.start, containers.was_started, settle=1.0),
     "container.stop": Operation(containers.stop, containers.is_stopped),
-    "container.restart": Operation(containers.restart, containers.was_restarted, settle=6.0),
+    "container.restart": Operation(containers.restart, containers.was_restarted, settle=6.0, stops=True),
     "container.kill": Operation(containers.kill, at_most_once),
     "container.pause": Operation(containers.pause, containers.is_paused),
     "container.unpause": Operation(containers.unpause, containers.is_unpaused),

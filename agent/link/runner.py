@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from agent.link.docker import Engine, EngineDown, EngineError
+from agent.link.operations.containers import stop_seconds
 from agent.link.operations.work import Blobs, OutcomeUnknown, Work
 from agent.link.orderbook import Entry, OrderBook, Outcome
 from agent.link.orders import OPERATIONS, Operation
@@ -27,8 +28,6 @@ _SLOW_AT_ONCE: Final = 3
 _QUICK_AT_ONCE: Final = 32
 _GRANT_SECONDS: Final = 240.0
 _POLL_SECONDS: Final = 0.25
-# a container's stop time-out, where neither order nor container says another
-_STOP_SECONDS: Final = 10.0
 _CODES: Final = {400: "invalid", 403: "denied", 404: "not_found", 409: "conflict", 507: "no_space"}
 
 
@@ -277,9 +276,8 @@ class Runner:
 async def _recognise(operation: Operation, work: Work, settling: bool) -> dict[str, Any] | None:
     """Look for the effect; when it may be under way, for as long as it may take."""
     end = time.monotonic() + (operation.settle if settling else 0.0)
-    if settling and work.op == "container.restart":
-        timeout = work.args.get("timeout")
-        end += _STOP_SECONDS if timeout is None else max(0.0, float(timeout))
+    if settling and operation.stops:
+        end += await stop_seconds(work)
     while True:
         found = await operation.recognise(work)
         if found is not None or time.monotonic() >= end:

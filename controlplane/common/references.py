@@ -31,3 +31,10 @@ def short_name(reference: str) -> str:
     """The last word of a reference, for a container's name."""
     last = reference.split("@", maxsplit=1)[0].rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
     return re.sub(r"[^a-zA-Z0-9_.-]", "", last).strip("_.-") or "container"
+
+
+def registry_of(reference: str) -> str:
+    """The registry that a reference names; Docker Hub without one."""
+    first, slash, _ = reference.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    return first if named else "https://index.docker.io/v1/"

@@ -7,9 +7,9 @@ from rest_framework import serializers
 
 from controlplane.common.access import Access
 from controlplane.common.lists import ListQuery
-from controlplane.common.serializers import Query, Repeated, Strict
+from controlplane.common.serializers import Query, Repeated
 from controlplane.images.models import Image
-from controlplane.orders.serializers import HostBrief, OrderOptions
+from controlplane.orders.serializers import Credential, HostBrief, OrderOptions
 
 
 class ImageQuery(ListQuery):
@@ -68,13 +68,6 @@ class ImageRow(serializers.ModelSerializer[Image]):
     def _copies(self, image: Image) -> list[Any]:
         copies: list[Any] = getattr(image, "visible_copies", [])
         return copies
-
-
-class Credential(Strict):
-    """For one pull; it is handed to the host with the order and kept nowhere else."""
-
-    username = serializers.CharField(max_length=255)
-    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
 
 
 class OnHosts(OrderOptions):

@@ -53,7 +53,7 @@ def image_order(
                 not_after=not_after, batch=batch if len(hosts) > 1 else None,
             )  # fmt: skip
             if credential:
-                secrets.keep(order, {**credential, "serveraddress": registry_of(name)})
+                secrets.keep(order, credential)
             orders.append(order)
     return orders, batch
 
@@ -67,13 +67,6 @@ def check_reference(reference: str, *, tag: bool = False) -> str:
     if not (is_taggable(reference) if tag else is_reference(reference)):
         raise invalid_field("/reference", "bad_reference", f"{reference!r} is not an image reference")
     return reference
-
-
-def registry_of(reference: str) -> str:
-    """The registry that a reference names; Docker Hub without one."""
-    first, slash, _ = reference.partition("/")
-    named = slash and ("." in first or ":" in first or first == "localhost")
-    return first if named else "https://index.docker.io/v1/"
 
 
 def build_args(body: Mapping[str, Any], context: str) -> dict[str, Any]:

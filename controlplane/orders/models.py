@@ -38,6 +38,8 @@ class Order(Versioned):
     cause = models.CharField(max_length=100, blank=True, default="")
     batch = models.UUIDField(null=True, blank=True, db_index=True)
     retry_of = models.UUIDField(null=True, blank=True)
+    # a credential came with it, which is gone once it has ended
+    with_credential = models.BooleanField(default=False)
     not_after = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)

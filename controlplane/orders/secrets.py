@@ -5,19 +5,24 @@ The key lies in `LONGSHORE_DATA/secrets/orders.key` (0600), outside the database
 
 import json
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 
+from controlplane.common.references import registry_of
 from controlplane.orders.models import Order, OrderSecret
 
 
-def keep(order: Order, secret: dict[str, str]) -> None:
-    """Seal a credential for one order."""
+def keep(order: Order, credential: Mapping[str, str]) -> None:
+    """Seal a credential of the registry of an order's reference, and remember that there was one."""
+    secret = {**credential, "serveraddress": registry_of(str(order.args["reference"]))}
     sealed = _fernet().encrypt(json.dumps(secret).encode()).decode()
     OrderSecret.objects.create(order=order, sealed=sealed)
+    Order.objects.filter(pk=order.pk).update(with_credential=True)
+    order.with_credential = True
 
 
 def secret_of(order: Order) -> dict[str, str] | None:

@@ -75,7 +75,7 @@ class OrderJson(serializers.ModelSerializer[Order]):
         model = Order
         fields = [
             "id", "op", "target", "host", "state", "waiting_for", "progress", "result", "problem", "actor", "cause",
-            "batch", "created_at", "sent_at", "started_at", "finished_at", "not_after", "version",
+            "batch", "created_at", "sent_at", "started_at", "finished_at", "not_after", "with_credential", "version",
         ]  # fmt: skip
 
     def get_waiting_for(self, order: Order) -> str | None:
@@ -83,6 +83,19 @@ class OrderJson(serializers.ModelSerializer[Order]):
         return waiting_for(
             state=order.state, host_online=order.host.online, not_after=order.not_after, now=timezone.now()
         )
+
+
+class Credential(Strict):
+    """For one order; it is handed to the host with the order and kept nowhere else."""
+
+    username = serializers.CharField(max_length=255)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+
+
+class Retry(Strict):
+    """Body of POST retry/."""
+
+    credential = Credential(required=False, help_text="Where the order came with one, which was not kept")
 
 
 class RefusedItem(serializers.Serializer[Any]):

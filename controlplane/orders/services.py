@@ -16,12 +16,13 @@ from controlplane.common.access import Actor
 from controlplane.common.dispatch import ring_on_commit
 from controlplane.common.errors import Conflict, Invalid, invalid_field
 from controlplane.hosts.models import Host, HostState
-from controlplane.orders import outcomes, results
+from controlplane.orders import outcomes, results, secrets
 from controlplane.orders.models import Order, OrderState
 from controlplane.orders.states import CANCELLABLE, OPEN, RETRYABLE
 
 LONGEST_LIFE: Final = timedelta(days=7)
 LARGEST_ARGS: Final = 256 * 1024
+_CREDENTIAL_OPS: Final = frozenset({"image.pull", "image.push"})
 
 
 def order_create(
@@ -107,14 +108,23 @@ def order_cancel(*, order: Order) -> Order:
     return order
 
 
-def order_retry(*, order: Order, actor: Actor) -> Order:
+def order_retry(*, order: Order, actor: Actor, credential: Mapping[str, str] | None = None) -> Order:
     """The same again, as a new order.
+
+    Args:
+        credential: username and password of a registry, where the order came with one.
 
     Raises:
         Conflict: it has not ended, or ended well.
+        Invalid: it came with a credential, which ended with it, and none is given now; or it takes none.
     """
     if order.state not in RETRYABLE:
         raise Conflict(f"The order is {order.state}: there is nothing to retry", code="order_not_retryable")
+    if order.with_credential and not credential:
+        words = "This order came with a registry's credential, which was not kept: give it again"
+        raise invalid_field("/credential", "credential_needed", words)
+    if credential and order.op not in _CREDENTIAL_OPS:
+        raise invalid_field("/credential", "credential_unused", f"{order.op} takes no credential")
     with transaction.atomic():
         again = order_create(
             host=order.host,
@@ -126,6 +136,8 @@ def order_retry(*, order: Order, actor: Actor) -> Order:
             cause=order.cause,
             retry_of=order.pk,
         )
+        if credential:
+            secrets.keep(again, credential)
         Order.objects.filter(pk=again.pk).update(target_id=order.target_id)
         again.target_id = order.target_id
         outcomes.order_retried(again)

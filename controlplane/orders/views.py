@@ -98,17 +98,19 @@ class RetryView(ApiView):
 
     operations = {
         "POST": Operation(
-            SELF, "Retry an order", response=s.OrderJson, status=202, order="the same", action="order.retry"
+            SELF, "Retry an order", body=s.Retry, response=s.OrderJson, status=202, order="the same",
+            action="order.retry", example={},
         )
-    }
+    }  # fmt: skip
 
     def post(self, request: Request, id: uuid.UUID) -> Response:
-        """Needs the right that the order needed."""
+        """Needs the right that the order needed; and its credential, where it came with one."""
         order = order_get(self.access, id)
         self.note(order)
         if order.op not in RIGHT:
             raise NotFound("No such order")
         self.access.require(RIGHT[order.op], order.host_id, order.host.name)
-        again = services.order_retry(order=order, actor=self.access.actor)
+        credential = self.body.get("credential")
+        again = services.order_retry(order=order, actor=self.access.actor, credential=credential)
         self.renote(order, order=again)
         return accepted(again)

@@ -195,3 +195,26 @@ def test_the_server_s_pointer_lands_on_the_field(lab: Lab, page: Page, name: str
     page.get_by_role("button", name="Pull image", exact=True).click()
     expect_problem(page, "Image", re.compile("is not an image reference"))
     assert lab.api("GET", f"networks/?name={name}")["count"] == 0
+
+
+def test_a_credential_is_asked_for_again_on_retry(lab: Lab, page: Page, name: str) -> None:
+    reference = f"{CONTROL_PLANE}:1/{name}:1"
+    page.goto("/images/pull")
+    page.get_by_label("Image", exact=True).fill(reference)
+    choose_host(page, lab.hosts["web-1"])
+    page.locator("summary").filter(has_text="Options").click()
+    page.get_by_label("Registry user").fill("ann")
+    page.get_by_label("Registry password").fill("canary-9")
+    page.get_by_role("button", name="Pull image", exact=True).click()
+    expect(page.get_by_role("status", name="Order: failed")).to_be_visible(timeout=60 * SECONDS)
+    first = page.url
+    page.get_by_role("button", name="Retry", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Retry with a credential")
+    dialog.get_by_role("button", name="Retry", exact=True).click()
+    expect(dialog.get_by_label("Registry user")).to_have_accessible_description("Name the user")
+    dialog.get_by_label("Registry user").fill("ann")
+    dialog.get_by_label("Registry password").fill("canary-9")
+    dialog.get_by_role("button", name="Retry", exact=True).click()
+    expect(page).not_to_have_url(first)
+    order = lab.api("GET", f"orders/{page.url.rsplit('/', 1)[1]}/")
+    assert (order["op"], order["with_credential"]) == ("image.pull", True)

@@ -21,6 +21,7 @@ from agent.protocol.orders import ORDER_LABEL
 Result = dict[str, Any]
 
 _STOP_SECONDS: Final = 10
+_LONGEST_STOP: Final = 3600.0
 # how much longer than its own grace a stop may take before the engine counts as silent
 _PATIENCE: Final = 60.0
 
@@ -191,6 +192,18 @@ async def prune(work: Work) -> Result:
     return {"deleted": answer.get("ContainersDeleted") or [], "reclaimed": answer.get("SpaceReclaimed") or 0}
 
 
+async def stop_seconds(work: Work) -> float:
+    """How long a stop of this container may take: the order's time-out, else the container's own, else the engine's."""
+    timeout = work.args.get("timeout")
+    if timeout is None:
+        now = await inspect_container(work) or {}
+        timeout = (now.get("Config") or {}).get("StopTimeout")
+    if timeout is None:
+        return float(_STOP_SECONDS)
+    # a negative one waits for ever
+    return _LONGEST_STOP if int(timeout) < 0 else min(float(timeout), _LONGEST_STOP)
+
+
 def _stopping(work: Work) -> dict[str, Any]:
     query: dict[str, Any] = {}
     if work.args.get("timeout") is not None:
@@ -204,5 +217,5 @@ def _grace(work: Work) -> float:
     timeout = work.args.get("timeout")
     # without a time-out of its own the container's stop time-out counts, which may be an hour
     if timeout is None or int(timeout) < 0:
-        return 3600.0 + _PATIENCE
+        return _LONGEST_STOP + _PATIENCE
     return int(timeout) + _STOP_SECONDS + _PATIENCE

@@ -9,7 +9,7 @@ import type { Order } from './types'
 const host = { id: 'h', name: 'web-1', online: true }
 const order = (state: Order['state'], more: Partial<Order> = {}): Order => ({
   id: 'o', op: 'container.stop', target: { type: 'container', id: 'c', name: 'db' }, host, state, waiting_for: null, progress: null, result: null, problem: null,
-  actor: { id: 'u', name: 'admin', kind: 'user' }, cause: '', batch: null, created_at: '2026-01-01T00:00:00Z', sent_at: null, started_at: null, finished_at: null, not_after: '2026-01-01T00:15:00Z', version: 1, ...more,
+  actor: { id: 'u', name: 'admin', kind: 'user' }, cause: '', batch: null, created_at: '2026-01-01T00:00:00Z', sent_at: null, started_at: null, finished_at: null, not_after: '2026-01-01T00:15:00Z', with_credential: false, version: 1, ...more,
 })
 const answers = (body: unknown): void => {
   vi.stubGlobal('fetch', vi.fn(() => Promise.resolve(new Response(JSON.stringify(body), { headers: { 'Content-Type': 'application/json' } }))))

@@ -1490,7 +1490,7 @@ export interface components {
             containers: number;
             running: number;
         };
-        /** @description For one pull; it is handed to the host with the order and kept nowhere else. */
+        /** @description For one order; it is handed to the host with the order and kept nowhere else. */
         CredentialRequest: {
             username: string;
             password: string;
@@ -2101,6 +2101,7 @@ export interface components {
             finished_at?: string | null;
             /** Format: date-time */
             not_after: string;
+            with_credential?: boolean;
             /** Format: int64 */
             version?: number;
         };
@@ -2294,6 +2295,11 @@ export interface components {
         };
         /** @enum {string} */
         ResultEnum: "accepted" | "refused";
+        /** @description Body of POST retry/. */
+        RetryRequest: {
+            /** @description Where the order came with one, which was not kept */
+            credential?: components["schemas"]["CredentialRequest"];
+        };
         /** @description Why. */
         RevokeRequest: {
             /** @default  */
@@ -4443,7 +4449,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryRequest"];
+            };
+        };
         responses: {
             202: {
                 headers: {

@@ -2,13 +2,17 @@
 
 import asyncio
 import base64
+import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from agent.link import runner
 from agent.link.docker import EngineDown, EngineError
 from agent.link.keys import Trusted
 from agent.link.orderbook import OrderBook, Outcome
@@ -261,6 +265,20 @@ async def test_a_missing_effect_is_made(bench: Bench, op: str, args: dict[str, A
     await half_done(bench, op, args)
     assert [end.state for _, end in bench.said.ends] == ["done"]
     assert bench.engine.calls.count(call) == 1
+
+
+@pytest.mark.parametrize("own", [30, -1])
+async def test_a_restart_may_take_the_containers_own_stop_timeout(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, own: int
+) -> None:
+    seconds = itertools.count(0.0, 0.5)
+    monkeypatch.setattr(runner, "time", SimpleNamespace(monotonic=lambda: next(seconds), time_ns=time.time_ns))
+    monkeypatch.setattr(runner, "_POLL_SECONDS", 0)
+    stopping = state("running") | {"Config": {"StopTimeout": own}}
+    bench.engine.answers["GET /containers/c1/json"] = [stopping] * 50 + [state("running", LATER)]
+    await half_done(bench, "container.restart", STOP)
+    assert [end.state for _, end in bench.said.ends] == ["done"]
+    assert "POST /containers/c1/restart" not in bench.engine.calls
 
 
 @pytest.mark.parametrize("op", ["container.kill", "image.prune", "volume.prune", "network.prune", "system.prune"])

@@ -4,6 +4,7 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
 
 import { Ago, Copyable, Facts } from '@/components/bits'
 import { Button } from '@/components/Button'
@@ -26,6 +27,7 @@ import { retryOrder } from './api/retry'
 import { BuildSteps } from './BuildSteps'
 import { useOrderProgress } from './progress'
 import { PullProgress } from './PullProgress'
+import { RetryDialog } from './RetryDialog'
 
 const OPEN = ['queued', 'sent']
 const WRITES = ['image.pull', 'image.build', 'image.push']
@@ -123,6 +125,7 @@ function Actions({ order }: { order: Order }) {
   const client = useQueryClient()
   const navigate = useNavigate()
   const mayCancel = useRight('orders.cancel')
+  const [asking, setAsking] = useState(false)
   async function run(what: (id: string) => Promise<Order>): Promise<void> {
     try {
       const next = await what(order.id)
@@ -141,9 +144,19 @@ function Actions({ order }: { order: Order }) {
         </Button>
       )}
       {ended && (
-        <Button small kind="primary" icon="refresh" onClick={() => void run(retryOrder)}>
+        <Button small kind="primary" icon="refresh" onClick={() => { if (order.with_credential) setAsking(true); else void run(retryOrder) }}>
           <Trans>Retry</Trans>
         </Button>
+      )}
+      {asking && (
+        <RetryDialog
+          order={order}
+          onClose={() => { setAsking(false); }}
+          onRetry={(credential) => {
+            setAsking(false)
+            void run((id) => retryOrder(id, credential))
+          }}
+        />
       )}
     </>
   )

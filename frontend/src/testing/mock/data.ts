@@ -63,7 +63,7 @@ export const networks: Row[] = ['bridge', 'payments_default', 'edge'].map((name,
 
 const actor = { id: uuid(0, 1), name: 'admin', kind: 'user' }
 const order = (n: number, op: string, target: Record<string, unknown>, state: string, more: Record<string, unknown> = {}): Row => ({
-  id: uuid(6, n), version: 1, op, target, host: ref(1), state, waiting_for: null, progress: null, result: null, problem: null, actor, cause: null, batch: null, created_at: iso(60 + n * 400), sent_at: iso(59.9 + n * 400), started_at: iso(59.8 + n * 400), finished_at: state === 'done' || state === 'failed' ? iso(20 + n * 400) : null, not_after: iso(-86_400), ...more,
+  id: uuid(6, n), version: 1, op, target, host: ref(1), state, waiting_for: null, progress: null, result: null, problem: null, actor, cause: null, batch: null, created_at: iso(60 + n * 400), sent_at: iso(59.9 + n * 400), started_at: iso(59.8 + n * 400), finished_at: state === 'done' || state === 'failed' ? iso(20 + n * 400) : null, not_after: iso(-86_400), with_credential: false, ...more,
 })
 export const orders: Row[] = [
   order(0, 'image.pull', { type: 'image', id: null, name: 'bi/runner:0.32.0' }, 'running', { progress: { current: 412 * MIB, total: 607 * MIB, unit: 'bytes', text: '36.4 MiB/s' } }),

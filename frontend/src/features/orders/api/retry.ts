@@ -1,5 +1,11 @@
 import { newKey, post } from '@/lib/api'
 import type { Order } from '@/lib/types'
 
-/** The same again, as a new order. */
-export const retryOrder = (id: string): Promise<Order> => post<Order>(`/api/orders/${id}/retry/`, {}, { key: newKey() })
+export interface Credential {
+  username: string
+  password: string
+}
+
+/** The same again, as a new order; a credential that the first one came with was not kept. */
+export const retryOrder = (id: string, credential?: Credential): Promise<Order> =>
+  post<Order>(`/api/orders/${id}/retry/`, credential ? { credential } : {}, { key: newKey() })

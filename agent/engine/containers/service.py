@@ -11,6 +11,7 @@ from agent.engine.containers import create, pause, prune, remove, rename, start,
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.waits import NOT_RUNNING, Ended
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound, NotModified
+from agent.engine.images.manifests import check_platform
 from agent.engine.state.lookup import resolve
 from agent.engine.state.records import ContainerRecord, Status
 
@@ -57,18 +58,17 @@ class ContainerService:
         Args:
             name: empty: one is invented.
             body: the API's request.
-            platform: ``os/architecture``; the image decides, so only linux is checked.
+            platform: ``os/architecture`` that the image must be of; empty: any.
             managed: the builder's own, hidden from lists.
             deep: a read-only bind is so with all that is mounted below it.
 
         Raises:
             NotFound: no such image. Invalid, Conflict, NoSpace, System: see ``create.create``.
         """
-        if platform and platform.partition("/")[0] not in {"linux", ""}:
-            raise Invalid(f'"{platform}": unsupported operating system, this engine runs linux')
         if not body.get("Image"):
             raise Invalid("No command specified" if body else "Config cannot be empty in order to create a container")
         image = self.ops.images.resolve(str(body["Image"]))
+        check_platform(platform, str(body["Image"]), image.config)
         record, warnings = await create.create(self.ops, name, body, image, managed=managed, deep=deep)
         return record.id, warnings
 

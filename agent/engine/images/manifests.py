@@ -98,6 +98,36 @@ def parse_platform(text: str) -> Platform:
     return Platform(*parts)
 
 
+_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd", "openbsd", "netbsd", "solaris", "android"})
+
+
+def check_platform(text: str, ref: str, config: Json) -> None:
+    """An image that is here is of the platform that a container was asked for.
+
+    Args:
+        text: the client's; empty: any will do.
+        ref: what the client calls the image.
+        config: the image's.
+
+    Raises:
+        NotFound: it is of another; clients take it for a sign to pull.
+        Invalid: the text names no platform.
+    """
+    if not text:
+        return
+    wanted = parse_platform(text)
+    if wanted.os not in _SYSTEMS:
+        raise Invalid(f'"{text}": unknown operating system or architecture: invalid argument')
+    names = (str(config.get(key) or "") for key in ("os", "architecture", "variant"))
+    found = Platform(*names)
+    same = (found.os, found.architecture) == (wanted.os, wanted.architecture)
+    if not same or (wanted.variant and found.variant and wanted.variant != found.variant):
+        raise NotFound(
+            f"image with reference {ref} was found but its platform ({found}) does not match the specified platform "
+            f"({wanted})"
+        )
+
+
 def parse(body: bytes, media_type: str) -> Manifest | tuple[Entry, ...]:
     """A manifest, or the entries of an index.
 

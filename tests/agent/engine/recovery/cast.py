@@ -22,14 +22,14 @@ from tests.agent.engine.conftest import RunningEngine, running_engine
 
 COUNT = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done"
 STEADY = ("steady-one", "steady-two")
-READY = float(os.environ.get("LONGSHORE_TEST_READY", "20"))
+READY = float(os.environ.get("LONGSHORE_TEST_READY", "60"))
 """Seconds that a start of the engine may take here; the promise is 5, on a machine that has time."""
-PATIENCE = 15.0
+PATIENCE = 40.0
 
 
 class _Http(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("docker", timeout=30)
+        super().__init__("docker", timeout=60)
         self.path = path
 
     def connect(self) -> None:

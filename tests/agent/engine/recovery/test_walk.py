@@ -114,10 +114,7 @@ def fail(walked: Victim, registry: str, operation: str, name: str, action: str) 
     wanted.before(walked.docker)
     walked.arm(name, action)
     answer = wanted.act(walked.docker)
-    ends = time.monotonic() + 5
-    while not walked.reached():
-        assert time.monotonic() < ends, f"{name} was never reached: {answer}"
-        time.sleep(0.02)
+    assert soon(walked.reached), f"{name} was never reached: {answer}"
     if action == Action.KILL:
         walked.died()
         walked.start()

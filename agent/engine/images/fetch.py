@@ -116,23 +116,26 @@ class _Download:
 
     async def _receive(self, response: aiohttp.ClientResponse) -> None:
         ref, blob = self._ref, self._blob
-        pending = bytearray()
+        parts: list[bytes] = []
+        size = 0
         try:
             async for part in response.content.iter_any():
-                pending += part
-                if blob.size + len(pending) > ref.size:
+                parts.append(part)
+                size += len(part)
+                if blob.size + size > ref.size:
                     raise Invalid(f"blob {ref.digest} is larger than the {ref.size} bytes that its manifest says")
-                if len(pending) >= _PIECE:
-                    await asyncio.to_thread(blob.write, bytes(pending))
-                    pending.clear()
+                if size >= _PIECE:
+                    await asyncio.to_thread(blob.write, b"".join(parts))
+                    parts.clear()
+                    size = 0
                     self._meter.show(blob.size)
                     self._tell()
                     failpoint("pull.half")
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the download of {ref.digest} broke off: {error or type(error).__name__}") from error
         finally:
-            if pending and blob.size + len(pending) <= ref.size:
-                await asyncio.to_thread(blob.write, bytes(pending))
+            if parts and blob.size + size <= ref.size:
+                await asyncio.to_thread(blob.write, b"".join(parts))
 
     def _tell(self) -> None:
         if self._early is None:

@@ -138,7 +138,9 @@ class Archive:
     async def export(self, record: ContainerRecord, receiver: Receiver) -> None:
         """The whole file system as a tar, without what is mounted in it."""
         async with self._mounted(record) as root:
-            view = {"pid": 0, "root": str(root), "binds": [], "path": "/", "name": ""}
+            # Of one that runs, the ids are those of its own users.
+            of = record.state.pid if record.state.alive else 0
+            view = {"pid": 0, "root": str(root), "binds": [], "users": of, "path": "/", "name": ""}
             await self._send(view, record, "/", "export", receiver)
 
     async def _send(self, options: Json, record: ContainerRecord, path: str, action: str, receiver: Receiver) -> None:

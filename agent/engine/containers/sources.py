@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.engine.containers import sharing
 from agent.engine.containers.mounts import FLAT
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import System
@@ -53,7 +54,9 @@ async def acquire(ops: Ops, record: ContainerRecord, found: dict[str, Path]) -> 
                 point.name, record.id, destination=point.destination, rw=point.rw, propagation=point.propagation
             )
         elif point.type == "image":
-            found[point.destination] = await ops.snapshots.mount(image_key(record.id, number), volatile=True)
+            found[point.destination] = await ops.snapshots.mount(
+                image_key(record.id, number), volatile=True, mapped=sharing.remapped(ops, record.host_config)
+            )
 
 
 async def release(ops: Ops, record: ContainerRecord) -> None:

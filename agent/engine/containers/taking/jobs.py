@@ -42,7 +42,7 @@ def work(options: Json, control: int, data: int) -> int:
         if options["mode"] == "put":
             say(_put(options, data))
             return 0
-        enter(options["root"], options["pid"], options["binds"])
+        enter(options["root"], options["pid"], options["binds"], options.get("users", 0))
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         described = describe(root, options["path"])
         if options["mode"] == "stat":
@@ -72,12 +72,18 @@ def _no_more_imports() -> None:
     sys.path_importer_cache.clear()
 
 
-def _become_root_of(pid: int) -> None:
-    """Where the container has a user namespace: to its root's files, ids and rights, and no more than those."""
+def _users_of(pid: int) -> int:
+    """The user namespace of a process, open; -1 where it is our own."""
     there = f"/proc/{pid}/ns/user"
     if Path(there).stat().st_ino == Path("/proc/self/ns/user").stat().st_ino:
+        return -1
+    return os.open(there, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _become_root(descriptor: int) -> None:
+    """Of another user namespace: with its root's ids and rights, and no more than those."""
+    if descriptor < 0:
         return
-    descriptor = os.open(there, os.O_RDONLY | os.O_CLOEXEC)
     syscalls.setns(descriptor, syscalls.CLONE_NEWUSER)
     os.close(descriptor)
     os.setgroups([])
@@ -87,15 +93,23 @@ def _become_root_of(pid: int) -> None:
     syscalls.set_parent_death_signal(signal.SIGKILL)
 
 
-def enter(root: str, pid: int, binds: list[Json]) -> None:
-    """Make the container's root the root of all that this process can name."""
+def enter(root: str, pid: int, binds: list[Json], users: int = 0) -> None:
+    """Make the container's root the root of all that this process can name.
+
+    Args:
+        root: where it is mounted.
+        pid: of a process that has it as its own.
+        binds: what is mounted in it.
+        users: process whose user namespace the files are seen from, where no process is entered.
+    """
     if pid:
         descriptor = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        _become_root_of(pid)
+        _become_root(_users_of(pid))
         _no_more_imports()
         syscalls.setns(descriptor, syscalls.CLONE_NEWNS)
         os.close(descriptor)
         return
+    namespace = _users_of(users) if users else -1
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount(root, root, None, syscalls.MS_BIND | syscalls.MS_REC)
@@ -114,6 +128,7 @@ def enter(root: str, pid: int, binds: list[Json]) -> None:
     syscalls.pivot_root(".", ".")
     syscalls.umount(".", syscalls.MNT_DETACH)
     os.chdir("/")
+    _become_root(namespace)
 
 
 def _part(source: str, subpath: str) -> int:

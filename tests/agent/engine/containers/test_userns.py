@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,9 @@ def test_copies_volumes_and_execs(engine: RunningEngine, tmp_path: Path) -> None
     docker.ok(f"cp {tmp_path}/file aa:/home/file")
     owners = docker.ok("exec aa stat -c %u /root/file /home/file /home/made")
     assert owners.split() == ["0", "0", "0"]
+    docker.ok(f"export -o {tmp_path}/all.tar aa")
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        assert {member.uid for member in archive} == {0}
     docker.ok(f"cp aa:/root/file {tmp_path}/back")
     assert (tmp_path / "back").read_text() == "content"
     assert docker.ok("exec -u 1000 aa id -u") == "1000"
@@ -147,6 +151,16 @@ def test_either_runtime(engine: RunningEngine, runtime: str) -> None:
     look = "grep Seccomp: /proc/self/status; cat /proc/self/uid_map"
     seen = engine.docker.ok(f"run --rm --runtime {runtime} busy sh -c '{look}'").split()
     assert seen == ["Seccomp:", "2", "0", str(FIRST), "65536"]
+
+
+def test_an_image_as_a_mount(engine: RunningEngine) -> None:
+    body = {
+        "Image": "busy",
+        "Cmd": ["stat", "-c", "%u", "/i/bin/busybox"],
+        "HostConfig": {"Mounts": [{"Type": "image", "Source": "busy", "Target": "/i"}]},
+    }
+    assert engine.docker.api("POST", "/containers/create?name=aa", body)[0] == 201
+    assert engine.docker.ok("start -a aa") == "0"
 
 
 def test_a_build(engine: RunningEngine, tmp_path: Path) -> None:

@@ -5,21 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.common.lists import ListQuery
-from controlplane.common.serializers import Query, Repeated, Strict
+from controlplane.common.serializers import Query, Strict
 from controlplane.networks.models import Network
-from controlplane.orders.serializers import OnHostJson, OrderOptions
-
-
-class NetworkQuery(ListQuery):
-    """Filters of the list of networks."""
-
-    host = Repeated()
-    name = Repeated()
-    state = Repeated(serializers.ChoiceField(choices=Network.State.values))
-    driver = Repeated()
-    label = Repeated()  # type: ignore[assignment]
-    unused = serializers.BooleanField(required=False)
+from controlplane.orders.serializers import MadeBody, OnHostJson, OrderOptions
 
 
 class NetworkUser(serializers.Serializer[Any]):
@@ -68,18 +56,15 @@ class NetworkJson(OnHostJson[Network]):
         return [dict(NetworkUser(use).data) for use in uses]
 
 
-class NetworkCreate(OrderOptions):
+class NetworkCreate(MadeBody):
     """Body of POST networks/."""
 
-    host = serializers.CharField(max_length=64, help_text="Id or name")
     name = serializers.RegexField(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$")
     driver = serializers.CharField(max_length=64, required=False)
     subnets = SubnetBody(many=True, required=False)
     internal = serializers.BooleanField(required=False)
     attachable = serializers.BooleanField(required=False)
     ipv6 = serializers.BooleanField(required=False)
-    options = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
-    labels = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
 
 
 class RemoveQuery(Query):

@@ -11,17 +11,30 @@ from django.db.models import F
 from django.utils import timezone
 
 from controlplane.common import hints, readings
-from controlplane.common.access import Access, Actor
+from controlplane.common.access import Access, Actor, denied
 from controlplane.common.errors import Conflict, NotFound, invalid_field
+from controlplane.common.rights import CONTAINERS_PRIVILEGED
 from controlplane.hosts.models import Host, Use
 from controlplane.hosts.services import check_labels
 from controlplane.networks.models import Network
 from controlplane.orders import outcomes
-from controlplane.orders.models import Order, OrderState
+from controlplane.orders.made import Made
+from controlplane.orders.models import Order
 from controlplane.orders.outcomes import target_of
 from controlplane.orders.services import order_create
 
+# Options of a bridge that leave its containers behind it.
+_WITHIN: Final = frozenset(
+    {
+        "com.docker.network.bridge.enable_icc",
+        "com.docker.network.bridge.enable_ip_masquerade",
+        "com.docker.network.bridge.host_binding_ipv4",
+        "com.docker.network.container_iface_prefix",
+        "com.docker.network.driver.mtu",
+    }
+)
 FIXED: Final = frozenset({"bridge", "host", "none"})
+MADE: Final = Made(Network, "network", lambda result: {"engine_id": readings.text(result.get("engine_id"), 64)})
 
 
 def network_create(
@@ -31,11 +44,14 @@ def network_create(
 
     Raises:
         Invalid: a subnet, a gateway or a label. Conflict: the host has a network of that name.
+        Denied: it takes part in a network of the host's.
     """
     labels = dict(body.get("labels") or {})
     check_labels(labels)
     subnets = [_subnet(n, one) for n, one in enumerate(body.get("subnets") or [])]
     driver, options = body.get("driver") or "bridge", dict(body.get("options") or {})
+    if reaches_host(driver, options) and not access.on(CONTAINERS_PRIVILEGED, host.pk):
+        raise denied(CONTAINERS_PRIVILEGED, host.name)
     flags = {name: bool(body.get(name)) for name in ("internal", "attachable", "ipv6")}
     asked: dict[str, Any] = {
         "Driver": driver,
@@ -49,7 +65,7 @@ def network_create(
         words = {"subnet": "Subnet", "gateway": "Gateway", "range": "IPRange"}
         asked["IPAM"] = {"Config": [{words[key]: value for key, value in one.items()} for one in subnets]}
     with transaction.atomic():
-        Network.objects.filter(host=host, name=name, state=Network.State.CREATION_FAILED).delete()
+        MADE.forget_failed(host, name)
         if name in FIXED or Network.objects.filter(host=host, name=name).exists():
             raise Conflict(f"{host.name} has a network {name!r} already", code="name_taken", params={"name": name})
         network = Network(host=host, name=name, driver=driver, subnets=subnets, options=options, labels=labels, **flags)
@@ -62,6 +78,11 @@ def network_create(
     return network, order
 
 
+def reaches_host(driver: str, options: Mapping[str, str]) -> bool:
+    """Whether its containers would stand on a link of the host's, or be reached past its addresses and ports."""
+    return driver != "bridge" or not _WITHIN.issuperset(options)
+
+
 def network_remove(*, network: Network, actor: Actor, not_after: datetime | None = None) -> Order | None:
     """Order the removal; a record that never came to be goes at once, without an order.
 
@@ -71,15 +92,13 @@ def network_remove(*, network: Network, actor: Actor, not_after: datetime | None
     if network.name in FIXED:
         raise Conflict(f"Every engine has {network.name}: it cannot be removed", code="fixed_network")
     with transaction.atomic():
-        if network.state == Network.State.CREATION_FAILED:
-            Network.objects.filter(pk=network.pk, state=Network.State.CREATION_FAILED).delete()
-            hints.changed(kind="network", action="removed", ids=[network.pk], host_id=network.host_id)
+        if MADE.dismissed(network):
             return None
         order = order_create(
             host=network.host, op="network.remove", args=identity(network), target=network, actor=actor,
             not_after=not_after,
         )  # fmt: skip
-        _touch(network.pk, network.host_id, "updated")
+        MADE.touch(network.pk, network.host_id, "updated")
     return order
 
 
@@ -192,61 +211,21 @@ def _awaited(host: Host, item: Mapping[str, Any]) -> Network | None:
 
 def networks_gone(*, host: Host, engine_ids: Iterable[str]) -> None:
     """Some are no longer there."""
-    _remove(host, Network.objects.filter(host=host, engine_id__in=[*engine_ids]))
+    MADE.gone(host, Network.objects.filter(host=host, engine_id__in=[*engine_ids]))
 
 
 def networks_swept(*, host: Host, since: datetime) -> None:
     """A whole list has been written since `since`: what it did not name is gone."""
-    _remove(host, Network.objects.filter(host=host, observed_at__lt=since).exclude(engine_id=""))
-
-
-def _remove(host: Host, rows: Any) -> None:
-    ids = list(rows.values_list("pk", flat=True))
-    if ids:
-        with transaction.atomic():
-            Network.objects.filter(pk__in=ids).delete()
-            hints.changed(kind="network", action="removed", ids=ids, host_id=host.pk)
-
-
-def create_ended(order: Order) -> None:
-    """There, or never."""
-    row = Network.objects.filter(pk=target_of(order), host_id=order.host_id, state=Network.State.CREATING)
-    engine_id = readings.text((order.result or {}).get("engine_id"), 64)
-    if order.state == OrderState.DONE:
-        row.update(state=Network.State.PRESENT, engine_id=engine_id, observed_at=timezone.now())
-    else:
-        problem = order.problem or {"code": order.state, "status": 0, "detail": f"The order {order.state}"}
-        row.update(state=Network.State.CREATION_FAILED, problem=problem)
-    _touch(target_of(order), order.host_id, "updated")
-
-
-def create_retried(order: Order) -> None:
-    """Another try."""
-    row = Network.objects.filter(pk=target_of(order), state=Network.State.CREATION_FAILED)
-    row.update(state=Network.State.CREATING, problem=None)
-    _touch(target_of(order), order.host_id, "updated")
-
-
-def remove_ended(order: Order) -> None:
-    """Gone, or still there."""
-    if order.state == OrderState.DONE:
-        Network.objects.filter(pk=target_of(order), host_id=order.host_id).delete()
-    _touch(target_of(order), order.host_id, "removed" if order.state == OrderState.DONE else "updated")
+    MADE.gone(host, Network.objects.filter(host=host, observed_at__lt=since).exclude(engine_id=""))
 
 
 def join_ended(order: Order) -> None:
     """Who is on it comes by reports of the containers."""
-    _touch(target_of(order), order.host_id, "updated")
-
-
-def _touch(network_id: uuid.UUID, host_id: uuid.UUID, action: str) -> None:
-    Network.objects.filter(pk=network_id).update(version=F("version") + 1)
-    hints.changed(kind="network", action=action, ids=[network_id], host_id=host_id)
+    MADE.touch(target_of(order), order.host_id, "updated")
 
 
 def register() -> None:
     """Every op of networks."""
-    outcomes.register("network.create", ended=create_ended, retried=create_retried)
-    outcomes.register("network.remove", ended=remove_ended)
+    MADE.register()
     outcomes.register("network.connect", ended=join_ended)
     outcomes.register("network.disconnect", ended=join_ended)

@@ -22,7 +22,7 @@ from controlplane.networks import services
 from controlplane.networks.models import Network
 from controlplane.orders.answers import accepted
 from controlplane.orders.selectors import orders_pending
-from controlplane.orders.serializers import OrderJson
+from controlplane.orders.serializers import MadeQuery, OrderJson
 
 
 def networks_visible(access: Access) -> QuerySet[Network]:
@@ -54,7 +54,7 @@ class NetworksView(ApiView):
 
     operations = {
         "GET": Operation(
-            rights.NETWORKS_VIEW, "List networks", query=s.NetworkQuery, response=s.NetworkJson, many=True
+            rights.NETWORKS_VIEW, "List networks", query=MadeQuery, response=s.NetworkJson, many=True
         ),
         "POST": Operation(
             rights.NETWORKS_MANAGE, "Create a network", body=s.NetworkCreate, response=OrderJson, status=202,

@@ -164,6 +164,25 @@ class OrderOptions(Strict):
     not_after = serializers.DateTimeField(required=False)
 
 
+class MadeQuery(ListQuery):
+    """Filters of a list of records that orders make, one row a host: networks, volumes."""
+
+    host = Repeated()
+    name = Repeated()
+    state = Repeated(serializers.ChoiceField(choices=["creating", "creation_failed", "present"]))
+    driver = Repeated()
+    label = Repeated()  # type: ignore[assignment]
+    unused = serializers.BooleanField(required=False)
+
+
+class MadeBody(OrderOptions):
+    """What the bodies that make one have in common."""
+
+    host = serializers.CharField(max_length=64, help_text="Id or name")
+    options = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+    labels = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+
+
 def pending(order: Order | None) -> dict[str, Any] | None:
     """An object's open order in brief."""
     if order is None:

@@ -5,21 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.common.lists import ListQuery
-from controlplane.common.serializers import Query, Repeated
-from controlplane.orders.serializers import OnHostJson, OrderOptions
+from controlplane.common.serializers import Query
+from controlplane.orders.serializers import MadeBody, OnHostJson
 from controlplane.volumes.models import Volume
-
-
-class VolumeQuery(ListQuery):
-    """Filters of the list of volumes."""
-
-    host = Repeated()
-    name = Repeated()
-    state = Repeated(serializers.ChoiceField(choices=Volume.State.values))
-    driver = Repeated()
-    label = Repeated()  # type: ignore[assignment]
-    unused = serializers.BooleanField(required=False)
 
 
 class VolumeUser(serializers.Serializer[Any]):
@@ -50,14 +38,11 @@ class VolumeJson(OnHostJson[Volume]):
         return [dict(VolumeUser(use).data) for use in uses]
 
 
-class VolumeCreate(OrderOptions):
+class VolumeCreate(MadeBody):
     """Body of POST volumes/."""
 
-    host = serializers.CharField(max_length=64, help_text="Id or name")
     name = serializers.RegexField(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$", required=False, allow_blank=True)
     driver = serializers.CharField(max_length=64, default="local")
-    options = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
-    labels = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
 
 
 class RemoveQuery(Query):

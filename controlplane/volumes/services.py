@@ -15,14 +15,14 @@ from controlplane.common.errors import Conflict, Invalid
 from controlplane.common.rights import CONTAINERS_PRIVILEGED
 from controlplane.hosts.models import Host
 from controlplane.hosts.services import check_labels
-from controlplane.orders import outcomes
-from controlplane.orders.models import Order, OrderState
-from controlplane.orders.outcomes import target_of
+from controlplane.orders.made import Made
+from controlplane.orders.models import Order
 from controlplane.orders.services import order_create
 from controlplane.volumes.models import Volume
 
 # file systems of nothing that the host has, as far as options can say
 _APART: Final = frozenset({"tmpfs", "nfs", "nfs4", "cifs"})
+MADE: Final = Made(Volume, "volume", lambda result: {"mountpoint": readings.text(result.get("mountpoint"), 512)})
 
 
 def volume_create(
@@ -46,7 +46,7 @@ def volume_create(
         raise denied(CONTAINERS_PRIVILEGED, host.name)
     name = name or uuid.uuid4().hex + uuid.uuid4().hex
     with transaction.atomic():
-        Volume.objects.filter(host=host, name=name, state=Volume.State.CREATION_FAILED).delete()
+        MADE.forget_failed(host, name)
         if Volume.objects.filter(host=host, name=name).exists():
             raise Conflict(f"{host.name} has a volume {name!r} already", code="name_taken", params={"name": name})
         volume = Volume(host=host, name=name, driver=driver, options=dict(options or {}), labels=labels or {})
@@ -86,9 +86,7 @@ def volume_remove(
         Invalid: the name was not repeated: what is in a volume cannot be brought back.
     """
     with transaction.atomic():
-        if volume.state == Volume.State.CREATION_FAILED:
-            Volume.objects.filter(pk=volume.pk, state=Volume.State.CREATION_FAILED).delete()
-            hints.changed(kind="volume", action="removed", ids=[volume.pk], host_id=volume.host_id)
+        if MADE.dismissed(volume):
             return None
         if confirm != volume.name:
             detail = f"It may hold data: repeat its name as ?confirm={volume.name}"
@@ -97,7 +95,7 @@ def volume_remove(
         order = order_create(
             host=volume.host, op="volume.remove", args=args, target=volume, actor=access.actor, not_after=not_after
         )
-        _touch(volume.pk, volume.host_id, "updated")
+        MADE.touch(volume.pk, volume.host_id, "updated")
     return order
 
 
@@ -130,54 +128,14 @@ def volumes_observed(*, host: Host, items: Sequence[Mapping[str, Any]]) -> None:
 
 def volumes_gone(*, host: Host, names: Iterable[str]) -> None:
     """Some are no longer there."""
-    _remove(host, Volume.objects.filter(host=host, name__in=[*names], state=Volume.State.PRESENT))
+    MADE.gone(host, Volume.objects.filter(host=host, name__in=[*names], state=Volume.State.PRESENT))
 
 
 def volumes_swept(*, host: Host, since: datetime) -> None:
     """A whole list has been written since `since`: what it did not name is gone."""
-    _remove(host, Volume.objects.filter(host=host, state=Volume.State.PRESENT, observed_at__lt=since))
-
-
-def _remove(host: Host, rows: Any) -> None:
-    ids = list(rows.values_list("pk", flat=True))
-    if ids:
-        with transaction.atomic():
-            Volume.objects.filter(pk__in=ids).delete()
-            hints.changed(kind="volume", action="removed", ids=ids, host_id=host.pk)
-
-
-def create_ended(order: Order) -> None:
-    """There, or never."""
-    row = Volume.objects.filter(pk=target_of(order), host_id=order.host_id, state=Volume.State.CREATING)
-    if order.state == OrderState.DONE:
-        mountpoint = readings.text((order.result or {}).get("mountpoint"), 512)
-        row.update(state=Volume.State.PRESENT, mountpoint=mountpoint, observed_at=timezone.now())
-    else:
-        problem = order.problem or {"code": order.state, "status": 0, "detail": f"The order {order.state}"}
-        row.update(state=Volume.State.CREATION_FAILED, problem=problem)
-    _touch(target_of(order), order.host_id, "updated")
-
-
-def create_retried(order: Order) -> None:
-    """Another try."""
-    row = Volume.objects.filter(pk=target_of(order), state=Volume.State.CREATION_FAILED)
-    row.update(state=Volume.State.CREATING, problem=None)
-    _touch(target_of(order), order.host_id, "updated")
-
-
-def remove_ended(order: Order) -> None:
-    """Gone, or still there."""
-    if order.state == OrderState.DONE:
-        Volume.objects.filter(pk=target_of(order), host_id=order.host_id).delete()
-    _touch(target_of(order), order.host_id, "removed" if order.state == OrderState.DONE else "updated")
-
-
-def _touch(volume_id: uuid.UUID, host_id: uuid.UUID, action: str) -> None:
-    Volume.objects.filter(pk=volume_id).update(version=F("version") + 1)
-    hints.changed(kind="volume", action=action, ids=[volume_id], host_id=host_id)
+    MADE.gone(host, Volume.objects.filter(host=host, state=Volume.State.PRESENT, observed_at__lt=since))
 
 
 def register() -> None:
     """Every op of volumes."""
-    outcomes.register("volume.create", ended=create_ended, retried=create_retried)
-    outcomes.register("volume.remove", ended=remove_ended)
+    MADE.register()

@@ -19,7 +19,7 @@ from controlplane.hosts.selectors import host_for, on_visible_hosts
 from controlplane.hosts.uses import uses_of
 from controlplane.orders.answers import accepted
 from controlplane.orders.selectors import orders_pending
-from controlplane.orders.serializers import OrderJson
+from controlplane.orders.serializers import MadeQuery, OrderJson
 from controlplane.volumes import serializers as s
 from controlplane.volumes import services
 from controlplane.volumes.models import Volume
@@ -41,7 +41,7 @@ class VolumesView(ApiView):
     """The list, and create."""
 
     operations = {
-        "GET": Operation(rights.VOLUMES_VIEW, "List volumes", query=s.VolumeQuery, response=s.VolumeJson, many=True),
+        "GET": Operation(rights.VOLUMES_VIEW, "List volumes", query=MadeQuery, response=s.VolumeJson, many=True),
         "POST": Operation(
             rights.VOLUMES_MANAGE, "Create a volume", body=s.VolumeCreate, response=OrderJson, status=202,
             order="volume.create", action="volume.create", example={"host": "web-1", "name": "db-data"},

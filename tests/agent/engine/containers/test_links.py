@@ -30,7 +30,7 @@ def test_how_it_is_not(text: str, words: str) -> None:
 
 
 def test_what_the_environment_tells() -> None:
-    exposed = {"80/tcp": {}, "81/tcp": {}, "82/tcp": {}, "53/udp": {}}
+    exposed: dict[str, dict[str, str]] = {"80/tcp": {}, "81/tcp": {}, "82/tcp": {}, "53/udp": {}}
     network = NetworkState(endpoints={"bridge": {"IPAddress": "172.17.0.9"}})
     other = msgspec.structs.replace(
         record(ExposedPorts=exposed, Env=["A=1", "PATH=/x"]), id="cd" * 32, name="db", state=State(Status.RUNNING),

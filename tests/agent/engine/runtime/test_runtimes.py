@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.daemon import parse
+from agent.engine.commandline import parse
 from agent.engine.errors import Invalid
 from agent.engine.runtime import crun
 from tests.agent.engine.conftest import running_engine

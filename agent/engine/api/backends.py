@@ -253,7 +253,7 @@ class SystemViews:
             layers=used.layers_size,
             images=used.images,
             containers=rows,
-            volumes=[await self._volume(record.name, version) for record in self._s.volumes.list()]
+            volumes=[await self._volume(record.name, version) for record in self._s.volumes.here()]
             if "volume" in kinds
             else [],
             kinds=kinds,

@@ -33,6 +33,9 @@ from agent.engine.volumes.local import LocalDriver
 NOWHERE = Places()
 
 
+_PRUNING = "/prune"  # no volume's name
+
+
 class VolumeService:
     """All volumes of one engine."""
 
@@ -92,6 +95,10 @@ class VolumeService:
     def list(self) -> Sequence[VolumeRecord]:
         """Every volume that has a record, by name."""
         return sorted(self._volumes.all(), key=lambda volume: volume.name)
+
+    def here(self) -> Sequence[VolumeRecord]:
+        """Those whose data is a plain directory of this host: what is measured, and what a prune may remove."""
+        return [one for one in self.list() if one.driver == self.drivers.local.name and not one.options]
 
     async def everything(self) -> tuple[Sequence[VolumeRecord], Sequence[str]]:
         """Every volume, also those that only a plugin knows, and a warning for each plugin that does not answer."""
@@ -262,10 +269,20 @@ class VolumeService:
         self._events.publish("volume", "destroy", name, {"driver": record.driver})
 
     async def prune(self, matches: Callable[[VolumeRecord], bool]) -> tuple[Sequence[str], int]:
-        """Remove every unused volume that matches; their names, and the bytes that were freed."""
+        """Remove every unused volume of this host that matches; their names, and the bytes that were freed.
+
+        Raises:
+            Conflict: it is being done already.
+        """
+        if self._locks.held(_PRUNING):
+            raise Conflict("a prune operation is already running")
+        async with self._locks.hold(_PRUNING):
+            return await self._prune(matches)
+
+    async def _prune(self, matches: Callable[[VolumeRecord], bool]) -> tuple[Sequence[str], int]:
         removed = []
         freed = 0
-        for record in self.list():
+        for record in self.here():
             if matches(record) and not self.users(record.name):
                 size = await self.usage(record.name)
                 try:

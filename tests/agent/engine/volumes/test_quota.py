@@ -21,7 +21,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "quota,project", "-E", "quotatype=prjquota", image], check=True)
     mounted = subprocess.run(["mount", "-o", "loop,prjquota", image, target], check=False, capture_output=True)
     if mounted.returncode:
-        pytest.skip("this kernel has no project quotas")
+        pytest.skip(f"this kernel has no project quotas: {mounted.stderr.decode().strip()}")
     yield target
     subprocess.run(["umount", target], check=True)
 

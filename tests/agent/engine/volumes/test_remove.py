@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from agent.engine.errors import Conflict, NotFound
+from agent.engine.state.records import VolumeRecord
 from tests.agent.engine.volumes.bench import Bench
 
 
@@ -27,6 +28,13 @@ async def test_missing(bench: Bench) -> None:
     with pytest.raises(NotFound, match="get nosuch: no such volume"):
         await bench.service.remove("nosuch")
     await bench.service.remove("nosuch", force=True)
+
+
+async def test_a_prune_leaves_what_lies_elsewhere(bench: Bench) -> None:
+    await bench.service.create("data", options={"type": "tmpfs", "device": "tmpfs"})
+    await bench.volumes.save(VolumeRecord(name="far", driver="plugin", mountpoint="", created_ns=1))
+    assert await bench.service.prune(lambda _: True) == ([], 0)
+    assert [one.name for one in bench.service.list()] == ["data", "far"]
 
 
 async def test_prune(bench: Bench) -> None:

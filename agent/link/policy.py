@@ -28,6 +28,12 @@ _WATCHED: Final = (
     "Annotations", "Runtime", "VolumesFrom", "Mounts", "Binds", "Cgroup", "OomKillDisable", "OomScoreAdj",
     "CpuRealtimePeriod", "CpuRealtimeRuntime",
 )  # fmt: skip
+# options of a bridge network that leave its containers behind it
+_WITHIN_BRIDGE: Final = frozenset({
+    "com.docker.network.bridge.enable_icc", "com.docker.network.bridge.enable_ip_masquerade",
+    "com.docker.network.bridge.host_binding_ipv4", "com.docker.network.container_iface_prefix",
+    "com.docker.network.driver.mtu",
+})  # fmt: skip
 # the query of Docker's ImageBuild, as far as an order may set it
 BUILD_QUERY: Final = frozenset({
     "dockerfile", "target", "buildargs", "nocache", "pull", "platform", "labels", "networkmode", "rm", "forcerm",
@@ -99,6 +105,8 @@ class Policy:
             _check_container(rules, args.get("spec") or {})
         elif op == "volume.create":
             _check_volume(rules, str(args.get("driver") or "local"), args.get("driver_opts") or {})
+        elif op == "network.create":
+            _check_network(rules, args.get("network") or {})
         elif op == "image.build":
             query = args.get("query") or {}
             if unknown := sorted(set(query) - BUILD_QUERY):
@@ -209,6 +217,15 @@ def _check_volume(rules: Rules, driver: str, options: Any) -> None:
         return
     if driver != "local" or not binds or not _below(device, rules.bind_paths):
         raise Denied("bind_paths", f"this host's policy limits bind_paths: a volume on {device or driver} is refused")
+
+
+def _check_network(rules: Rules, network: Any) -> None:
+    if rules.privileged:
+        return
+    asked = exact(network, "Driver", "Options", "ConfigFrom")
+    options = exact(asked.get("Options") or {})
+    if asked.get("Driver") not in (None, "", "bridge") or asked.get("ConfigFrom") or not set(options) <= _WITHIN_BRIDGE:
+        raise Denied("privileged", "this host's policy forbids networks on its links, or with options that open it")
 
 
 def _past_default(host: Mapping[str, Any]) -> Iterator[str]:

@@ -140,6 +140,25 @@ def test_names_in_another_spelling_are_no_way_round(file: Path, spec: dict[str, 
         policy(file, 'privileged = false\nbind_paths = ["/srv"]').check_order("container.create", {"spec": spec})
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"Driver": "macvlan"}, {"Driver": "ipvlan", "Options": {"parent": "eth0"}}, {"ConfigFrom": {"Network": "x"}},
+        {"Options": {"com.docker.network.bridge.name": "br0"}}, {"driver": "macvlan"}, {"OPTIONS": {"parent": "eth0"}},
+        {"Options": {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}}, {"Options": ["parent"]},
+    ],
+)  # fmt: skip
+def test_no_privileged_keeps_networks_off_the_hosts_links(file: Path, network: dict[str, Any]) -> None:
+    with pytest.raises(Denied):
+        policy(file, "privileged = false").check_order("network.create", {"network": network})
+    policy(file, "").check_order("network.create", {"network": network})
+
+
+def test_no_privileged_lets_a_bridge_through(file: Path) -> None:
+    network = {"Driver": "bridge", "Internal": True, "Options": {"com.docker.network.driver.mtu": "1400"}}
+    policy(file, "privileged = false").check_order("network.create", {"network": network})
+
+
 def test_no_exec(file: Path) -> None:
     rules = policy(file, "exec = false")
     rules.check_stream("logs", changes=False, enters=False)

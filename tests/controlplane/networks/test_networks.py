@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from controlplane.accounts.models import User
 from controlplane.hosts.models import Host
 from controlplane.networks.models import Network
 from controlplane.networks.services import networks_gone, networks_observed, networks_swept
@@ -83,3 +84,21 @@ def test_gone_and_swept(api: cast.Api, host: Host) -> None:
     seen(host)
     networks_swept(host=host, since=timezone.now())
     assert not Network.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"driver": "macvlan", "options": {"parent": "eth0"}}, 403),
+        ({"options": {"com.docker.network.bridge.name": "br0"}}, 403),
+        ({"options": {"com.docker.network.driver.mtu": "1400"}}, 202),
+    ],
+)
+def test_a_link_of_the_hosts_needs_privileged(owner: User, host: Host, asked: dict[str, Any], status: int) -> None:
+    body = {"host": "web-1", "name": "wire", **asked}
+    api = cast.Api(owner, scopes=["networks.manage", "networks.view", "hosts.view"])
+    answer = api("POST", "networks/", body)
+    assert answer.status_code == status
+    assert status == 202 or answer.data["params"]["right"] == "containers.privileged"
+    more = cast.Api(owner, scopes=["networks.manage", "networks.view", "hosts.view", "containers.privileged"])
+    assert more("POST", "networks/", {**body, "name": "other"}).status_code == 202

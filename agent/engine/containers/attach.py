@@ -43,6 +43,8 @@ class AttachOptions:
     stream: bool = False
     """Then what comes, and the client's input."""
     detach_keys: str = ""
+    framed: bool = True
+    """Standard output and error are told apart, where there is no terminal."""
 
 
 def keys(text: str) -> bytes:
@@ -145,7 +147,7 @@ class Attaching:
         self, record: ContainerRecord, options: AttachOptions, files: LogFiles
     ) -> AsyncGenerator[bytes, None]:
         ended = self._runs.when_ended(record.id, next_run=True) if options.stream else None
-        wanted = renderer(record, LogOptions(stdout=options.stdout, stderr=options.stderr))
+        wanted = renderer(record, LogOptions(stdout=options.stdout, stderr=options.stderr), framed=options.framed)
         try:
             async for data in self._logs.pump(files, wanted, ended):
                 yield data

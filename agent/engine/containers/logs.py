@@ -40,12 +40,12 @@ def details(record: ContainerRecord) -> bytes:
     return ",".join(f"{quote_plus(key)}={quote_plus(found[key])}" for key in sorted(found)).encode() + b" "
 
 
-def renderer(record: ContainerRecord, wanted: LogOptions) -> Renderer:
-    """Turns the file's records into this request's bytes."""
+def renderer(record: ContainerRecord, wanted: LogOptions, *, framed: bool = True) -> Renderer:
+    """Turns the file's records into this request's bytes; those of a terminal are never framed."""
     return Renderer(
         stdout=wanted.stdout,
         stderr=wanted.stderr,
-        framed=not record.tty,
+        framed=framed and not record.tty,
         timestamps=wanted.timestamps,
         since=wanted.since,
         until=wanted.until,

@@ -19,6 +19,9 @@ from agent.engine.containers.logs import ALL, LogOptions
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
 
+# A WebSocket's messages were text before.
+BINARY_SINCE = (1, 28)
+
 
 class Attaching(Protocol):
     """What is needed of ``containers/attach``."""
@@ -104,14 +107,16 @@ class _Handlers:
 
     async def attach_websocket(self, request: web.Request) -> web.StreamResponse:
         record = self._backend.lookup(request.match_info["name"])
-        options = attach_options(request)
+        options = attach_options(request, framed=False)
         attach.check(record)
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return web.Response(status=400, text="not websocket protocol")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._backend.attached(record, left=False)
-        await self._backend.attaching.serve(record, options, _WebSocketClient(socket))
+        await self._backend.attaching.serve(
+            record, options, _WebSocketClient(socket, binary=request["version"] >= BINARY_SINCE)
+        )
         await socket.close()
         return socket
 
@@ -151,8 +156,8 @@ class _Handlers:
 
 
 class _WebSocketClient:
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
+    def __init__(self, socket: web.WebSocketResponse, *, binary: bool) -> None:
+        self._socket, self._binary = socket, binary
 
     async def read(self) -> bytes:
         message = await self._socket.receive()
@@ -161,7 +166,10 @@ class _WebSocketClient:
         return bytes(message.data) if message.type is WSMsgType.BINARY else b""
 
     async def write(self, data: bytes) -> None:
-        await self._socket.send_bytes(data)
+        if self._binary:
+            await self._socket.send_bytes(data)
+        else:
+            await self._socket.send_str(data.decode(errors="replace"))
 
 
 def log_options(request: web.Request) -> LogOptions:
@@ -180,8 +188,8 @@ def log_options(request: web.Request) -> LogOptions:
     )
 
 
-def attach_options(request: web.Request) -> AttachOptions:
-    """The query of an attach request.
+def attach_options(request: web.Request, *, framed: bool = True) -> AttachOptions:
+    """The query of an attach request; a WebSocket's output has no frames but its own.
 
     Raises:
         Invalid: detach keys that are none.
@@ -195,4 +203,5 @@ def attach_options(request: web.Request) -> AttachOptions:
         logs=params.flag(request, "logs"),
         stream=params.flag(request, "stream"),
         detach_keys=keys,
+        framed=framed,
     )

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +22,7 @@ from agent.streams import ctrlog, tail
 
 BLOCK = 256 * 1024
 _NAME_FLAG = 8
+_HELD = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def pack(file: LogFile) -> None:
 @contextmanager
 def _unpacked(file: LogFile) -> Iterator[int]:
     """A packed file's content in one that has no name."""
-    with tempfile.TemporaryFile(dir=file.path.parent) as target:
+    # A held file has no folder any more.
+    with tempfile.TemporaryFile(dir=None if file.path.parent == _HELD else file.path.parent) as target:
         with gzip.open(file.path, "rb") as source:
             shutil.copyfileobj(source, target, BLOCK)
         target.flush()
@@ -98,6 +100,7 @@ class LogFiles:
         self._path = path
         self._descriptor = -1
         self._inode = self._known = 0
+        self._held: list[LogFile] | None = None
 
     @property
     def object(self) -> int:
@@ -121,11 +124,36 @@ class LogFiles:
         """Where in the open file the next byte is read."""
         return os.lseek(self._descriptor, 0, os.SEEK_CUR) if self._descriptor >= 0 else 0
 
+    def hold(self) -> None:
+        """Keep what there is, for a reader that has not come so far: nothing more will be written, and the names may go
+        at any moment.
+        """
+        if self._held is not None:
+            return
+        self._held = []
+        files = found(self._path)
+        mine = next((file.number for file in files if self.is_at(file)), len(files))
+        for file in files:
+            if file.number < mine:
+                with suppress(FileNotFoundError):
+                    descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+                    held = _HELD / str(descriptor)
+                    self._held.append(LogFile(file.number, held, file.packed))
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
+        for file in self._held or ():
+            os.close(int(file.path.name))
+        self._held = []
+        self._leave()
+
+    def _leave(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+            _readers[self._path].discard(self)
+            if not _readers[self._path]:
+                del _readers[self._path]
 
     def _open(self, file: LogFile, offset: int = 0) -> bool:
         inode, known = 0, 0
@@ -139,12 +167,13 @@ class LogFiles:
                 inode = os.fstat(descriptor).st_ino
         except FileNotFoundError:
             return False
-        self.close()
+        self._leave()
         self._descriptor, self._inode, self._known = descriptor, inode, known
+        _readers.setdefault(self._path, set()).add(self)
         os.lseek(descriptor, offset, os.SEEK_SET)
         return True
 
-    def _is(self, file: LogFile) -> bool:
+    def is_at(self, file: LogFile) -> bool:
         """It is the open one."""
         with suppress(FileNotFoundError):
             return self.object == identity(file) != 0 if file.packed else self._inode == file.path.stat().st_ino
@@ -200,16 +229,14 @@ class LogFiles:
             with suppress(FileNotFoundError):
                 size = file.path.stat().st_size
                 total += size * 1032 if file.packed else size
-            if self._descriptor >= 0 and self._is(file):
+            if self._descriptor >= 0 and self.is_at(file):
                 return total
         return total
 
     def read(self) -> bytes:
         """The next bytes; empty at what is the end for now."""
-        if self._descriptor < 0:
-            files = found(self._path)
-            if not files or not self._open(files[-1]):
-                return b""
+        if self._descriptor < 0 and not self._go_on(self._oldest()):
+            return b""
         while not (data := os.read(self._descriptor, BLOCK)):
             newer = self._newer()
             if newer is None:
@@ -217,19 +244,42 @@ class LogFiles:
             # The old file's writer has left it; what it wrote before that may have come since our last look.
             if data := os.read(self._descriptor, BLOCK):
                 return data
-            if not self._open(newer):
+            if not self._go_on(newer):
                 return b""
         return data
 
+    def _go_on(self, file: LogFile | None) -> bool:
+        """Open the next file; one that was held is let go of."""
+        opened = file is not None and self._open(file)
+        if self._held:
+            os.close(int(self._held.pop().path.name))
+        return opened
+
+    def _oldest(self) -> LogFile | None:
+        files = self._held if self._held is not None else found(self._path)
+        return files[-1] if files else None
+
     def _newer(self) -> LogFile | None:
         """The file that follows the open one; None where the open one is the newest."""
-        if self._is(LogFile(0, self._path, packed=False)):
+        if self._held is not None:
+            return self._oldest()
+        if self.is_at(LogFile(0, self._path, packed=False)):
             return None
         files = found(self._path)
         if not files or files[0].number:
             return None  # renamed away and not yet made anew: the writer still has the old one
         for newer, file in pairwise(files):
-            if self._is(file):
+            if self.is_at(file):
                 return newer
         # Ours has been rotated away altogether: go on with the oldest that is left.
         return files[-1]
+
+
+_readers: dict[Path, set[LogFiles]] = {}
+"""Who reads now, by log."""
+
+
+def is_wanted(path: Path, file: LogFile, files: Sequence[LogFile]) -> bool:
+    """Somebody reads an older file, or one that has no name any more, and will come to this one."""
+    newer = [other for other in files if other.number <= file.number]
+    return any(not any(reader.is_at(other) for other in newer) for reader in _readers.get(path, ()))

@@ -76,6 +76,12 @@ async def apart(function: Callable[[], T]) -> T:
         raise
 
 
+def hold(files: LogFiles, changed: asyncio.Event) -> None:
+    """The run has ended: its log may be removed before a slow reader has come to its end."""
+    files.hold()
+    changed.set()
+
+
 class Logs:
     """Logs of all containers."""
 
@@ -130,7 +136,7 @@ class Logs:
         packed = files.packed
         with self._watcher.watch(files.directory) as changed:
             if ended is not None:
-                ended.add_done_callback(lambda _: changed.set())
+                ended.add_done_callback(lambda _: hold(files, changed))
             while not render.over:
                 changed.clear()
                 over = ended is None or ended.done()

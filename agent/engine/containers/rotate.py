@@ -20,16 +20,29 @@ from agent.engine.state.records import ContainerRecord
 log = logging.getLogger(__name__)
 
 PERIOD = 1.0
+SPARE = 64 << 20
+"""Bytes that a log may have beyond its bounds, for readers that have not come so far."""
 _REOPEN = b"2 0 0\n"
 
 
-def rotate(path: Path, keep: int) -> None:
-    """Move every file up by one and drop the oldest; the writer goes on in the renamed file until it is told."""
+def rotate(path: Path) -> None:
+    """Move every file up by one; the writer goes on in the renamed file until it is told."""
     for file in reversed(logfiles.found(path)):
-        if file.number + 1 >= keep and file.number > 0:
-            file.path.unlink(missing_ok=True)
-        else:
-            file.path.rename(path.with_name(f"{path.name}.{file.number + 1}{'.gz' if file.packed else ''}"))
+        file.path.rename(path.with_name(f"{path.name}.{file.number + 1}{'.gz' if file.packed else ''}"))
+
+
+def trim(path: Path, keep: int) -> None:
+    """Drop the oldest files, down to so many. Who still reads an older one is not robbed of what follows it, unless
+    that has become too much.
+    """
+    files = logfiles.found(path)
+    spare = [file for file in reversed(files) if file.number >= keep]
+    size = sum(file.path.stat().st_size for file in spare)
+    for file in spare:
+        if size <= SPARE and logfiles.is_wanted(path, file, files):
+            return
+        size -= file.path.stat().st_size
+        file.path.unlink()
 
 
 def reopen(control: Path) -> None:
@@ -92,11 +105,11 @@ class Rotator:
             return False
         if bounds.compress and path.with_name(f"{path.name}.1").exists():
             await apart(lambda: pack(path))
+        if any(path.with_name(f"{path.name}.{bounds.files}{end}").exists() for end in ("", ".gz")):
+            trim(path, bounds.files)
         if path.stat().st_size < bounds.size:
             return False
-        rotate(path, bounds.files)
+        rotate(path)
         reopen(self._control(record.id))
-        if bounds.files == 1:
-            # With a single file there is nothing to keep; readers that have it open still finish it.
-            path.with_name(f"{path.name}.1").unlink(missing_ok=True)
+        trim(path, bounds.files)
         return True

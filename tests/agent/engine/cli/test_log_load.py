@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -211,3 +212,12 @@ def test_a_thousand_followers_come_and_go(engine: RunningEngine) -> None:
         time.sleep(0.2)
     assert now[0] <= base[0] + 1
     assert now[1] <= base[1] + 1
+
+
+@pytest.mark.parametrize("options", ["--log-driver none", "--log-opt max-size=100k"])
+def test_who_is_attached_gets_all_though_files_go(engine: RunningEngine, options: str) -> None:
+    script = "i=0; while [ $i -lt 6 ]; do i=$((i+1)); seq $((i*50000)) $((i*50000+49999)); usleep 400000; done"
+    command = f"docker run --rm --network none {options} busy sh -c '{script}' | (sleep 2; cat)"
+    done = subprocess.run(command, shell=True, env=engine.docker.env, capture_output=True, check=False, timeout=60)
+    assert done.stderr == b""
+    assert done.stdout.split() == [b"%d" % number for number in range(50_000, 350_000)]

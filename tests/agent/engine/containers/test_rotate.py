@@ -4,7 +4,9 @@ import gzip
 import os
 from pathlib import Path
 
-from agent.engine.containers import rotate
+import pytest
+
+from agent.engine.containers import logfiles, rotate
 from agent.engine.containers.logdrivers import options
 from agent.engine.containers.logdrivers.options import Bounds
 from agent.engine.containers.logfiles import LogFiles
@@ -33,7 +35,8 @@ def test_files_move_up_and_the_oldest_goes(tmp_path: Path) -> None:
     path = tmp_path / "log"
     for turn in range(5):
         path.write_text(str(turn))
-        rotate.rotate(path, keep=3)
+        rotate.rotate(path)
+        rotate.trim(path, keep=3)
     assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == {"log.1": "4", "log.2": "3"}
 
 
@@ -88,3 +91,55 @@ async def test_a_packed_log_reads_as_one_that_is_not(tmp_path: Path) -> None:
     assert await read(tail=18) == list(range(22, 40))
     watcher.close()
     os.close(reader)
+
+
+def test_a_slow_reader_is_not_robbed(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    reader = LogFiles(path)
+    path.write_bytes(line(0))
+    assert reader.read() == line(0)
+    for number in range(1, 6):
+        rotate.rotate(path)
+        rotate.trim(path, keep=1)
+        path.write_bytes(line(number))
+    assert b"".join(iter(reader.read, b"")) == b"".join(map(line, range(1, 6)))
+    rotate.trim(path, keep=1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log"]
+    reader.close()
+    assert logfiles._readers == {}
+
+
+def test_a_stuck_reader_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotate, "SPARE", 5 * len(line(0)))
+    path = tmp_path / "log"
+    path.write_bytes(line(0))
+    reader = LogFiles(path)
+    reader.read()
+    for number in range(1, 20):
+        rotate.rotate(path)
+        path.write_bytes(line(number))
+        rotate.trim(path, keep=1)
+    assert len(list(tmp_path.iterdir())) == 5
+    assert b"".join(iter(reader.read, b"")) == b"".join(map(line, range(15, 20)))
+    reader.close()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_log_that_is_removed_is_read_to_its_end(tmp_path: Path, begun: bool) -> None:
+    path = tmp_path / "log"
+    for number in range(4):
+        rotate.rotate(path)
+        path.write_bytes(line(number))
+    rotate.pack(path)
+    reader = LogFiles(path)
+    text = reader.read() if begun else b""
+    before = len(os.listdir("/proc/self/fd"))
+    reader.hold()
+    for entry in tmp_path.iterdir():
+        entry.unlink()
+    text += b"".join(iter(reader.read, b""))
+    assert text == b"".join(map(line, range(4)))
+    assert reader.read() == b""
+    reader.hold()
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -16,6 +16,7 @@ from agent.engine.errors import Denied, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.kernel.networkers import NetWorkers
+from agent.engine.kernel.nftwatch import NftWatch
 from agent.engine.networks import attach, connect, recovery, views
 from agent.engine.networks.catalogue import Catalogue
 from agent.engine.networks.endpoint import Json
@@ -34,7 +35,9 @@ from agent.engine.state.repository import Containers, Networks
 log = logging.getLogger(__name__)
 
 RESTORE_EVERY = 20
-"""Seconds between looks whether somebody flushed our table (it is back within half a minute), and at firewalls."""
+"""Seconds between looks whether our tables are whole, where nobody says that they are not, and at firewalls."""
+SETTLE = 0.5
+"""Seconds from a removal of ours to the look: who flushes rules often goes on to load others."""
 
 
 class NetworkService:
@@ -67,6 +70,8 @@ class NetworkService:
         )
         self._locks = locks or Locks()
         self._watch: asyncio.Task[None] | None = None
+        self._removed = asyncio.Event()
+        self._ear: NftWatch | None = None
         self.warnings: list[str] = []
         """What stands in the way of containers' packets, for ``docker info``."""
 
@@ -78,12 +83,16 @@ class NetworkService:
         if changed is not None:
             await self.ops.remove_link(changed)
         await recovery.recover(self.ops, running)
+        await self._listen()
         self._watch = asyncio.create_task(self._keep_rules(), name="nftables")
 
     async def close(self) -> None:
         """Let go of sockets and threads. Containers keep their networks."""
         if self._watch is not None:
             self._watch.cancel()
+        if self._ear is not None:
+            asyncio.get_running_loop().remove_reader(self._ear.fileno())
+            self._ear.close()
         for one in self.ops.live.values():
             one.close()
             for binding in one.bindings:
@@ -221,10 +230,24 @@ class NetworkService:
         """``NetworkSettings`` of inspect, whole."""
         return views.network_settings(container, self.sandbox(container.id), self.ops.catalogue.name_of)
 
+    async def _listen(self) -> None:
+        """Hear of removals from our tables; where that cannot be, they are looked at now and then."""
+        try:
+            ear = await self.ops.workers.run(lambda _: NftWatch(self.ops.rules.table))
+        except OSError as error:
+            log.warning("changes of nftables cannot be listened to: %s", error)
+            return
+        self._ear = ear
+        asyncio.get_running_loop().add_reader(ear.fileno(), lambda: ear.removed() and self._removed.set())
+
     async def _keep_rules(self) -> None:
         rules = self.ops.rules
         while True:
-            await asyncio.sleep(RESTORE_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RESTORE_EVERY):
+                    await self._removed.wait()
+                await asyncio.sleep(SETTLE)
+            self._removed.clear()
             try:
                 if await self.ops.workers.run(rules.restore):
                     log.warning("the nftables table %s was gone and has been restored", rules.table)

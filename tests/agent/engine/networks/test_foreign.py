@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from agent.engine.kernel.nftwatch import NftWatch
 from agent.engine.networks import foreign, service
 from agent.engine.networks.foreign import Chain
 from tests.agent.engine.networks.bench import Bench, Namespace
@@ -103,13 +104,8 @@ async def test_n4_rules_in_the_manner_of_dockerd(bench: Bench, namespace: Namesp
 
 
 async def test_n4_rules_come_back_by_themselves(
-    bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers
 ) -> None:
-    assert service.RESTORE_EVERY < 30
-    monkeypatch.setattr(service, "RESTORE_EVERY", 0.5)
-    await bench.service.close()
-    bench.service = bench.make()
-    await bench.service.recover([])
     one = await bench.start("one", ports=PUBLISHED)
     await servers.serve(one.netns_path, 80)
     namespace.sh("nft flush ruleset; nft add table inet theirs")
@@ -120,3 +116,38 @@ async def test_n4_rules_come_back_by_themselves(
     for table in ("inet", "bridge"):
         namespace.sh(f"nft flush table {table} {bench.service.ops.rules.table}")
         await listed(namespace, "vmap @into", "jump guard")
+
+
+async def test_n4_rules_come_back_where_nobody_says_that_they_went(
+    bench: Bench, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert service.RESTORE_EVERY + service.SETTLE < 30
+    monkeypatch.setattr(service, "RESTORE_EVERY", 0.5)
+    await bench.service.close()
+    bench.service = bench.make()
+    await bench.service.recover([])
+    await bench.start("one")
+    ear = bench.service._ear
+    assert ear is not None
+    asyncio.get_running_loop().remove_reader(ear.fileno())
+    namespace.sh("nft flush ruleset")
+    await listed(namespace, "vmap @into", "jump guard")
+
+
+def test_only_removals_of_ours_are_heard(namespace: Namespace) -> None:
+    with namespace.entered():
+        ear = NftWatch("ours")
+    namespace.sh("nft add table inet ours; nft add chain inet ours c; nft add set inet ours s '{ type mark ; }'")
+    namespace.sh("nft add table inet theirs; nft add chain inet theirs c; nft delete table inet theirs")
+    namespace.sh("nft add element inet ours s '{ 1 }'; nft delete element inet ours s '{ 1 }'")
+    assert not ear.removed()
+    for command in ("flush table inet ours", "delete chain inet ours c", "delete table inet ours"):
+        namespace.sh(
+            f"nft add table inet ours; nft add chain inet ours c; nft add rule inet ours c accept; nft {command}"
+        )
+        assert ear.removed(), command
+        while ear.removed():
+            pass
+    namespace.sh("nft add table inet ours; nft flush ruleset")
+    assert ear.removed()
+    ear.close()

@@ -238,7 +238,11 @@ class NetworkService:
             log.warning("changes of nftables cannot be listened to: %s", error)
             return
         self._ear = ear
-        asyncio.get_running_loop().add_reader(ear.fileno(), lambda: ear.removed() and self._removed.set())
+        asyncio.get_running_loop().add_reader(ear.fileno(), self._hear, ear)
+
+    def _hear(self, ear: NftWatch) -> None:
+        if ear.removed():
+            self._removed.set()
 
     async def _keep_rules(self) -> None:
         rules = self.ops.rules

@@ -34,3 +34,9 @@ export function Pairs({ pairs, onChange, add, secret = false, errors = {}, prefi
 }
 
 export const record = (pairs: Pair[]): Record<string, string> => Object.fromEntries(pairs.filter((pair) => pair.key !== '').map((pair) => [pair.key, pair.value]))
+
+/** A field of a request for the rows that have a key; nothing without any. */
+export function filled<Name extends string>(name: Name, pairs: Pair[]): Partial<Record<Name, Record<string, string>>> {
+  const found = record(pairs)
+  return Object.keys(found).length > 0 ? ({ [name]: found } as Record<Name, Record<string, string>>) : {}
+}

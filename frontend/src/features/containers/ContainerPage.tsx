@@ -7,10 +7,10 @@ import { Link, Outlet, useLocation, useParams } from '@tanstack/react-router'
 
 import { Ago } from '@/components/bits'
 import { Button } from '@/components/Button'
-import { Bones, Trouble } from '@/components/Fallbacks'
 import { RowMenu } from '@/components/list/RowMenu'
 import { Page, Tabs } from '@/components/Page'
 import { ContainerState } from '@/components/StateChip'
+import { type Crumb, Unloaded } from '@/components/Unloaded'
 import { FACTS, refusal, useContainerVerbs, type Verb } from '@/lib/containers'
 import { usePending } from '@/lib/orders'
 import type { ContainerDetail } from '@/lib/types'
@@ -25,16 +25,10 @@ export function useContainer(): ContainerDetail | undefined {
 
 export function ContainerPage() {
   const { id = '' } = useParams({ strict: false })
-  const { data, error, isPending, refetch } = useQuery(containerQuery(id))
-  const crumbs = [{ label: t`Containers`, to: '/containers' }]
-  if (isPending || (error && !data)) {
-    return (
-      <Page title={t`Container`} crumbs={crumbs}>
-        {isPending ? <Bones /> : <Trouble error={error} title={t`The container could not be loaded`} retry={() => void refetch()} to="/containers" label={t`All containers`} />}
-      </Page>
-    )
-  }
-  return <Loaded row={data} crumbs={crumbs} />
+  const query = useQuery(containerQuery(id))
+  const crumbs: [Crumb] = [{ label: t`Containers`, to: '/containers' }]
+  if (!query.data) return <Unloaded title={t`Container`} crumbs={crumbs} query={query} failed={t`The container could not be loaded`} back={t`All containers`} />
+  return <Loaded row={query.data} crumbs={crumbs} />
 }
 
 function Loaded({ row, crumbs }: { row: ContainerDetail; crumbs: { label: string; to: string }[] }) {

@@ -8,10 +8,10 @@ import { useState } from 'react'
 
 import { Ago, Facts, Meter } from '@/components/bits'
 import { Button } from '@/components/Button'
-import { Bones, Trouble } from '@/components/Fallbacks'
 import { Icon } from '@/components/Icon'
 import { Page, Section } from '@/components/Page'
 import { HostState } from '@/components/StateChip'
+import { type Crumb, Unloaded } from '@/components/Unloaded'
 import { confirm } from '@/lib/confirm'
 import { bytes, percent } from '@/lib/format'
 import { refOf } from '@/lib/hosts'
@@ -32,15 +32,10 @@ import { PruneDialog } from './PruneDialog'
 
 export function HostPage() {
   const { id = '' } = useParams({ strict: false })
-  const { data: host, error, isPending, refetch } = useQuery(hostQuery(id))
-  const crumbs = [{ label: t`Hosts`, to: '/hosts' }]
-  if (!host) {
-    return (
-      <Page title={t`Host`} crumbs={crumbs}>
-        {isPending ? <Bones /> : <Trouble error={error} title={t`The host could not be loaded`} retry={() => void refetch()} to="/hosts" label={t`All hosts`} />}
-      </Page>
-    )
-  }
+  const query = useQuery(hostQuery(id))
+  const host = query.data
+  const crumbs: [Crumb] = [{ label: t`Hosts`, to: '/hosts' }]
+  if (!host) return <Unloaded title={t`Host`} crumbs={crumbs} query={query} failed={t`The host could not be loaded`} back={t`All hosts`} />
   const failed = failedChecks(host)
   return (
     <Page

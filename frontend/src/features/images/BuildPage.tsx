@@ -1,12 +1,11 @@
 import { t } from '@lingui/core/macro'
-import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
-import { Button, ButtonLink } from '@/components/Button'
 import { AreaField, Check, Field, Fold, Form, Problems, TextField } from '@/components/Form'
+import { FormFoot } from '@/components/FormFoot'
 import { Page } from '@/components/Page'
-import { type Pair, Pairs, record } from '@/components/Pairs'
+import { filled, type Pair, Pairs } from '@/components/Pairs'
 import { useOrderForm } from '@/components/useOrderForm'
 import { refOf, useFirstHost, useHostChoices } from '@/lib/hosts'
 import { press } from '@/lib/orders'
@@ -52,13 +51,12 @@ export function BuildPage() {
   async function send(): Promise<void> {
     const host = hosts.find((item) => item.id === draft.host)
     if (!host) return
-    const args = record(draft.args)
     const body = {
       hosts: [host.id],
       ...(draft.context ? draft.path && { dockerfile: draft.path } : { dockerfile_text: draft.dockerfile }),
       tags: [draft.tag.trim()],
       ...(draft.target && { target: draft.target }),
-      ...(Object.keys(args).length > 0 && { build_args: args }),
+      ...filled('build_args', draft.args),
       ...(draft.noCache && { no_cache: true }),
       ...(draft.pull && { pull: true }),
     }
@@ -90,15 +88,7 @@ export function BuildPage() {
           <Check label={t`Do not use the cache`} checked={draft.noCache} onChange={(noCache) => { set({ noCache }); }} />
           <Check label={t`Pull base images anew`} checked={draft.pull} onChange={(pull) => { set({ pull }); }} />
         </Fold>
-        <div className="form-foot">
-          <span className="grow" />
-          <ButtonLink to="/images">
-            <Trans>Cancel</Trans>
-          </ButtonLink>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            <Trans>Build</Trans>
-          </Button>
-        </div>
+        <FormFoot to="/images" busy={form.busy} send={t`Build`} />
       </Form>
     </Page>
   )

@@ -5,8 +5,9 @@ import { Link, useParams } from '@tanstack/react-router'
 
 import { Ago, Copyable, Facts } from '@/components/bits'
 import { Button } from '@/components/Button'
-import { Bones, Trouble } from '@/components/Fallbacks'
+import { Bones } from '@/components/Fallbacks'
 import { Page, Section } from '@/components/Page'
+import { type Crumb, Unloaded } from '@/components/Unloaded'
 import { bytes, shortId } from '@/lib/format'
 import { missing } from '@/lib/rights'
 import type { Image } from '@/lib/types'
@@ -18,16 +19,11 @@ import { askRemove, nameOf } from './remove'
 
 export function ImagePage() {
   const { id = '' } = useParams({ strict: false })
-  const { data: image, error, isPending, refetch } = useQuery(imageQuery(id))
+  const query = useQuery(imageQuery(id))
+  const image = query.data
   const client = useQueryClient()
-  const crumbs = [{ label: t`Images`, to: '/images' }]
-  if (!image) {
-    return (
-      <Page title={t`Image`} crumbs={crumbs}>
-        {isPending ? <Bones /> : <Trouble error={error} title={t`The image could not be loaded`} retry={() => void refetch()} to="/images" label={t`All images`} />}
-      </Page>
-    )
-  }
+  const crumbs: [Crumb] = [{ label: t`Images`, to: '/images' }]
+  if (!image) return <Unloaded title={t`Image`} crumbs={crumbs} query={query} failed={t`The image could not be loaded`} back={t`All images`} />
   return (
     <Page
       title={nameOf(image)}

@@ -1,10 +1,9 @@
 import { t } from '@lingui/core/macro'
-import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
-import { Button, ButtonLink } from '@/components/Button'
 import { Fold, Form, Problems, TextField } from '@/components/Form'
+import { FormFoot } from '@/components/FormFoot'
 import { Page } from '@/components/Page'
 import { useOrderForm } from '@/components/useOrderForm'
 import { refOf, useFirstHost, useHostChoices } from '@/lib/hosts'
@@ -60,15 +59,7 @@ export function PullPage() {
             <TextField label={t`Registry password`} type="password" value={draft.password} hint={t`For this pull only; it is not stored.`} onChange={(password) => { set({ password }); }} />
           </div>
         </Fold>
-        <div className="form-foot">
-          <span className="grow" />
-          <ButtonLink to="/images">
-            <Trans>Cancel</Trans>
-          </ButtonLink>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            <Trans>Pull image</Trans>
-          </Button>
-        </div>
+        <FormFoot to="/images" busy={form.busy} send={t`Pull image`} />
       </Form>
     </Page>
   )

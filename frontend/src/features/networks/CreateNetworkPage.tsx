@@ -1,14 +1,14 @@
 import { t } from '@lingui/core/macro'
-import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
-import { Button, ButtonLink } from '@/components/Button'
 import { Check, Form, PickField, Problems, SelectField, TextField } from '@/components/Form'
+import { FormFoot } from '@/components/FormFoot'
 import { Page, Section } from '@/components/Page'
-import { type Pair, Pairs, record } from '@/components/Pairs'
+import { filled, type Pair, Pairs } from '@/components/Pairs'
 import { useOrderForm } from '@/components/useOrderForm'
 import { refOf, useFirstHost, useHostChoices } from '@/lib/hosts'
+import { isName, nameWords } from '@/lib/names'
 import { press } from '@/lib/orders'
 
 import { createNetwork } from './api/create'
@@ -42,7 +42,7 @@ export function CreateNetworkPage() {
   const { hosts, options } = useHostChoices()
   const form = useOrderForm<Draft>({ host: '', name: '', driver: 'bridge', subnet: '', gateway: '', internal: false, labels: [] }, FIELDS, (draft) => [
     ...(draft.host ? [] : [{ id: 'f-host', words: t`Choose a host` }]),
-    ...(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(draft.name) ? [] : [{ id: 'f-name', words: t`A name begins with a letter or digit and has only letters, digits, _ . and -` }]),
+    ...(isName(draft.name) ? [] : [{ id: 'f-name', words: nameWords() }]),
     ...(draft.subnet && !isCidr(draft.subnet) ? [{ id: 'f-subnet', words: t`A subnet looks like 172.30.0.0/24` }] : []),
     ...(draft.gateway && !draft.subnet ? [{ id: 'f-gateway', words: t`A gateway needs a subnet` }] : []),
   ])
@@ -52,13 +52,12 @@ export function CreateNetworkPage() {
   async function send(): Promise<void> {
     const host = hosts.find((item) => item.id === draft.host)
     if (!host) return
-    const labels = record(draft.labels)
     const subnets = draft.subnet ? { subnets: [{ subnet: draft.subnet, ...(draft.gateway && { gateway: draft.gateway }) }] } : {}
     await press(client, {
       op: 'network.create',
       target: { id: '', name: draft.name },
       host: refOf(host),
-      send: (extra, key) => createNetwork({ host: host.id, name: draft.name, driver: draft.driver, ...subnets, ...(draft.internal && { internal: true }), ...(Object.keys(labels).length > 0 && { labels }), ...extra }, key),
+      send: (extra, key) => createNetwork({ host: host.id, name: draft.name, driver: draft.driver, ...subnets, ...(draft.internal && { internal: true }), ...filled('labels', draft.labels), ...extra }, key),
       onAccepted: (order) => void navigate(order.target.id ? { to: '/networks/$id', params: { id: order.target.id } } : { to: '/networks' }),
       onRefused: form.refuse,
     })
@@ -78,15 +77,7 @@ export function CreateNetworkPage() {
             <Pairs prefix="f-labels" pairs={draft.labels} add={t`Add label`} onChange={(labels) => { set({ labels }); }} />
           </Section>
         </div>
-        <div className="form-foot">
-          <span className="grow" />
-          <ButtonLink to="/networks">
-            <Trans>Cancel</Trans>
-          </ButtonLink>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            <Trans>Create network</Trans>
-          </Button>
-        </div>
+        <FormFoot to="/networks" busy={form.busy} send={t`Create network`} />
       </Form>
     </Page>
   )

@@ -5,9 +5,10 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router'
 
 import { Ago, Copyable, Facts } from '@/components/bits'
 import { Button } from '@/components/Button'
-import { Bones, Trouble } from '@/components/Fallbacks'
+import { Containers } from '@/components/Containers'
 import { Page, Section } from '@/components/Page'
 import { Pending } from '@/components/Pending'
+import { type Crumb, Unloaded } from '@/components/Unloaded'
 import { shortId } from '@/lib/format'
 
 import { networkQuery } from './api/network'
@@ -15,21 +16,15 @@ import { askRemove, refusal } from './remove'
 
 export function NetworkPage() {
   const { id = '' } = useParams({ strict: false })
-  const { data: network, error, isPending, refetch } = useQuery(networkQuery(id))
+  const query = useQuery(networkQuery(id))
+  const network = query.data
   const client = useQueryClient()
   const navigate = useNavigate()
-  const crumbs = [{ label: t`Networks`, to: '/networks' }]
-  if (!network) {
-    return (
-      <Page title={t`Network`} crumbs={crumbs}>
-        {isPending ? <Bones /> : <Trouble error={error} title={t`The network could not be loaded`} retry={() => void refetch()} to="/networks" label={t`All networks`} />}
-      </Page>
-    )
-  }
+  const crumbs: [Crumb] = [{ label: t`Networks`, to: '/networks' }]
+  if (!network) return <Unloaded title={t`Network`} crumbs={crumbs} query={query} failed={t`The network could not be loaded`} back={t`All networks`} />
   async function remove(): Promise<void> {
     if (network && (await askRemove(client, network))) await navigate({ to: '/networks' })
   }
-  const { containers } = network
   return (
     <Page
       title={network.name}
@@ -56,22 +51,7 @@ export function NetworkPage() {
           />
         </Section>
         <Section title={t`Containers`}>
-          {containers.length === 0 ? (
-            <p className="muted">
-              <Trans>No container is connected.</Trans>
-            </p>
-          ) : (
-            <ul>
-              {containers.map((item) => (
-                <li key={item.id}>
-                  <Link className="link" to="/containers/$id" params={{ id: item.id }}>
-                    {item.name}
-                  </Link>{' '}
-                  <span className="mono muted">{item.ipv4}</span>
-                </li>
-              ))}
-            </ul>
-          )}
+          <Containers items={network.containers.map((item) => ({ ...item, note: item.ipv4 }))} none={t`No container is connected.`} />
         </Section>
       </div>
     </Page>

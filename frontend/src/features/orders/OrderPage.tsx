@@ -8,10 +8,10 @@ import { useState } from 'react'
 
 import { Ago, Copyable, Facts } from '@/components/bits'
 import { Button } from '@/components/Button'
-import { Bones, Trouble } from '@/components/Fallbacks'
 import { StateIcon } from '@/components/Icon'
 import { Page, Section } from '@/components/Page'
 import { OrderState } from '@/components/StateChip'
+import { type Crumb, Unloaded } from '@/components/Unloaded'
 import { plain } from '@/lib/ansi'
 import { clock, duration } from '@/lib/format'
 import { follow } from '@/lib/orders'
@@ -35,15 +35,10 @@ const TARGETS: Record<string, string> = { container: '/containers', image: '/ima
 
 export function OrderPage() {
   const { id = '' } = useParams({ strict: false })
-  const { data: order, error, isPending, refetch } = useQuery(orderQuery(id))
-  const crumbs = [{ label: t`Activity`, to: '/orders' }]
-  if (!order) {
-    return (
-      <Page title={t`Order`} crumbs={crumbs}>
-        {isPending ? <Bones /> : <Trouble error={error} title={t`The order could not be loaded`} retry={() => void refetch()} to="/orders" label={t`All activity`} />}
-      </Page>
-    )
-  }
+  const query = useQuery(orderQuery(id))
+  const order = query.data
+  const crumbs: [Crumb] = [{ label: t`Activity`, to: '/orders' }]
+  if (!order) return <Unloaded title={t`Order`} crumbs={crumbs} query={query} failed={t`The order could not be loaded`} back={t`All activity`} />
   return <Loaded key={order.id} order={order} crumbs={crumbs} />
 }
 

@@ -1,14 +1,14 @@
 import { t } from '@lingui/core/macro'
-import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
-import { Button, ButtonLink } from '@/components/Button'
 import { Form, PickField, Problems, TextField } from '@/components/Form'
+import { FormFoot } from '@/components/FormFoot'
 import { Page, Section } from '@/components/Page'
-import { type Pair, Pairs, record } from '@/components/Pairs'
+import { filled, type Pair, Pairs } from '@/components/Pairs'
 import { useOrderForm } from '@/components/useOrderForm'
 import { refOf, useFirstHost, useHostChoices } from '@/lib/hosts'
+import { isName, nameWords } from '@/lib/names'
 import { press } from '@/lib/orders'
 
 import { createVolume } from './api/create'
@@ -35,7 +35,7 @@ export function CreateVolumePage() {
   const { hosts, options } = useHostChoices()
   const form = useOrderForm<Draft>({ host: '', name: '', driver: 'local', options: [], labels: [] }, FIELDS, (draft) => [
     ...(draft.host ? [] : [{ id: 'f-host', words: t`Choose a host` }]),
-    ...(draft.name && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(draft.name) ? [{ id: 'f-name', words: t`A name begins with a letter or digit and has only letters, digits, _ . and -` }] : []),
+    ...(draft.name && !isName(draft.name) ? [{ id: 'f-name', words: nameWords() }] : []),
   ])
   const { draft, set, errors } = form
   useFirstHost(draft.host, (host) => { set({ host }); })
@@ -43,8 +43,6 @@ export function CreateVolumePage() {
   async function send(): Promise<void> {
     const host = hosts.find((item) => item.id === draft.host)
     if (!host) return
-    const driverOptions = record(draft.options)
-    const labels = record(draft.labels)
     await press(client, {
       op: 'volume.create',
       target: { id: '', name: draft.name },
@@ -55,8 +53,8 @@ export function CreateVolumePage() {
             host: host.id,
             driver: draft.driver,
             ...(draft.name && { name: draft.name }),
-            ...(Object.keys(driverOptions).length > 0 && { options: driverOptions }),
-            ...(Object.keys(labels).length > 0 && { labels }),
+            ...filled('options', draft.options),
+            ...filled('labels', draft.labels),
             ...extra,
           },
           key,
@@ -80,15 +78,7 @@ export function CreateVolumePage() {
             <Pairs prefix="f-labels" pairs={draft.labels} add={t`Add label`} onChange={(labels) => { set({ labels }); }} />
           </Section>
         </div>
-        <div className="form-foot">
-          <span className="grow" />
-          <ButtonLink to="/volumes">
-            <Trans>Cancel</Trans>
-          </ButtonLink>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            <Trans>Create volume</Trans>
-          </Button>
-        </div>
+        <FormFoot to="/volumes" busy={form.busy} send={t`Create volume`} />
       </Form>
     </Page>
   )

@@ -5,9 +5,10 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router'
 
 import { Ago, Facts } from '@/components/bits'
 import { Button } from '@/components/Button'
-import { Bones, Trouble } from '@/components/Fallbacks'
+import { Containers } from '@/components/Containers'
 import { Page, Section } from '@/components/Page'
 import { Pending } from '@/components/Pending'
+import { type Crumb, Unloaded } from '@/components/Unloaded'
 import { bytes } from '@/lib/format'
 import { missing } from '@/lib/rights'
 
@@ -18,17 +19,12 @@ const listed = (pairs: Record<string, string>): string => Object.entries(pairs).
 
 export function VolumePage() {
   const { id = '' } = useParams({ strict: false })
-  const { data: volume, error, isPending, refetch } = useQuery(volumeQuery(id))
+  const query = useQuery(volumeQuery(id))
+  const volume = query.data
   const client = useQueryClient()
   const navigate = useNavigate()
-  const crumbs = [{ label: t`Volumes`, to: '/volumes' }]
-  if (!volume) {
-    return (
-      <Page title={t`Volume`} crumbs={crumbs}>
-        {isPending ? <Bones /> : <Trouble error={error} title={t`The volume could not be loaded`} retry={() => void refetch()} to="/volumes" label={t`All volumes`} />}
-      </Page>
-    )
-  }
+  const crumbs: [Crumb] = [{ label: t`Volumes`, to: '/volumes' }]
+  if (!volume) return <Unloaded title={t`Volume`} crumbs={crumbs} query={query} failed={t`The volume could not be loaded`} back={t`All volumes`} />
   async function remove(): Promise<void> {
     if (volume && (await askRemove(client, volume))) await navigate({ to: '/volumes' })
   }
@@ -59,22 +55,7 @@ export function VolumePage() {
           />
         </Section>
         <Section title={t`Used by`}>
-          {volume.used_by.length === 0 ? (
-            <p className="muted">
-              <Trans>No container uses it.</Trans>
-            </p>
-          ) : (
-            <ul>
-              {volume.used_by.map((user) => (
-                <li key={user.id}>
-                  <Link className="link" to="/containers/$id" params={{ id: user.id }}>
-                    {user.name}
-                  </Link>{' '}
-                  <span className="mono muted">{user.path}</span>
-                </li>
-              ))}
-            </ul>
-          )}
+          <Containers items={volume.used_by.map((user) => ({ ...user, note: user.path }))} none={t`No container uses it.`} />
         </Section>
       </div>
     </Page>

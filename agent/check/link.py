@@ -19,6 +19,10 @@ from agent.link.settings import LinkSettings, SettingsError, read_identity
 
 _SECONDS: Final = 5.0
 _MOST_APART: Final = 30.0
+_FIREWALL_CURE: Final = (
+    "for each LINK, ufw: `ufw route allow in on LINK` and `ufw route allow out on LINK`; firewalld: `firewall-cmd "
+    "--permanent --zone=trusted --add-interface=LINK`; dockerd: `iptables -I DOCKER-USER -i LINK -j ACCEPT`, also `-o`"
+)
 
 
 def link(settings: LinkSettings) -> Iterator[Check]:
@@ -44,11 +48,14 @@ async def _engine(settings: LinkSettings) -> list[Check]:
         info = await Engine(settings.engine).call("GET", "/info", seconds=_SECONDS)
     except (EngineDown, EngineError) as error:
         return [Check("engine", False, str(error), "start it: python -m agent run")]
-    told = [
-        Check("engine says", False, str(warning).removeprefix("WARNING: "), needed=False)
-        for warning in info.get("Warnings") or ()
-    ]
+    told = [said(str(warning).removeprefix("WARNING: ")) for warning in info.get("Warnings") or ()]
     return [Check("engine", True, f"{version.get('Version', '?')}, API {version.get('ApiVersion', '?')}"), *told]
+
+
+def said(warning: str) -> Check:
+    """A warning of the engine's, with a cure where we know one."""
+    cure = _FIREWALL_CURE if warning.startswith("a firewall") else ""
+    return Check("engine says", False, warning, cure, needed=False)
 
 
 def _enrolled(settings: LinkSettings) -> Check:

@@ -11,6 +11,7 @@ import pytest
 
 from agent.check import kernel, programs, state
 from agent.check.finding import Check, Host
+from agent.check.link import said
 from agent.check.report import host_checks, text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -194,3 +195,9 @@ def test_an_agent_that_has_not_joined(tmp_path: Path) -> None:
     assert {"MISS engine", "MISS enrolled", "MISS link"} <= {
         line.partition(":")[0] for line in done.stdout.splitlines()
     }
+
+
+def test_a_firewall_that_cuts_containers_off_comes_with_a_cure() -> None:
+    found = said("a firewall (chain FORWARD of table ip filter) drops what containers on longshore0 send")
+    assert "ufw route allow in on LINK" in found.cure
+    assert (found.ok, found.needed, said("crun is old").cure) == (False, False, "")

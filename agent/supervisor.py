@@ -43,12 +43,18 @@ class Child:
     deaths: list[int] = field(default_factory=list)
 
 
+OPTIONS = "engine.options"
+"""Options of a host's engine, in its state directory: what dockerd reads from daemon.json."""
+
+
 def commands(state: Path, engine: str | None, netns: str | None) -> list[Child]:
     """What `agent run` runs: an own engine unless the host has one, and the link once the host is enrolled."""
     python = [sys.executable, "-m", "agent"]
     children = []
     if engine is None:
         argv = [*python, "engine", "--root", str(state / "engine"), "--socket", str(state / "docker.sock")]
+        if (state / OPTIONS).exists():
+            argv.append(f"@{state / OPTIONS}")
         children.append(Child("engine", argv + (["--netns", netns] if netns else [])))
     link = [*python, "link", "--state", str(state)]
     children.append(Child("link", link + (["--engine", engine] if engine else [])))

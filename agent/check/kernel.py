@@ -14,7 +14,7 @@ from agent.check.finding import Check, Host
 from agent.engine.kernel import cgroups
 
 _NEEDED_KERNEL: Final = (5, 6)
-_WANTED_KERNEL: Final = (5, 12)
+_WANTED_KERNEL: Final = (5, 19)
 _NEWER: Final = "boot a newer kernel; Debian: apt install linux-image-amd64 (or -arm64), then reboot"
 _NAMESPACES: Final = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 _CONTROLLERS: Final = ("memory", "cpu", "pids")
@@ -54,7 +54,8 @@ def _version(host: Host) -> Check:
     numbers = tuple(int(part) for part in re.findall(r"\d+", release)[:2])
     if numbers < _NEEDED_KERNEL:
         return Check("kernel", False, f"{release or 'unknown'}: openat2 came with 5.6", _NEWER)
-    detail = release if numbers >= _WANTED_KERNEL else f"{release}: no recursive read-only binds, no user namespaces"
+    lost = "no --userns-remap (5.19)" if numbers >= (5, 12) else "no --userns-remap, no recursive read-only binds"
+    detail = release if numbers >= _WANTED_KERNEL else f"{release}: {lost}"
     return Check("kernel", numbers >= _WANTED_KERNEL, detail, _NEWER, needed=False)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Sequence
 from ipaddress import IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
@@ -24,13 +25,24 @@ RESERVED = ("crun", "runc", ALIAS)
 """Names of runtimes that mean what they say."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Files of options have ``--name value`` or ``--name=value`` on a line, comments after #, and empty lines."""
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        """One line of such a file."""
+        return shlex.split(arg_line, comments=True)
+
+
 def parse(argv: Sequence[str]) -> EngineConfig:
     """The command line as a configuration.
 
     Raises:
         Invalid: an option's value cannot be: a socket's path too long for an address, TCP without TLS, …
     """
-    parser = argparse.ArgumentParser(prog="agent engine", description="Run the container engine.")
+    parser = _Parser(
+        prog="agent engine", description="Run the container engine. @FILE: more options, one a line.",
+        fromfile_prefix_chars="@",
+    )  # fmt: skip
     parser.add_argument("--root", type=Path, required=True, help="data root; not on overlayfs")
     parser.add_argument("--socket", type=Path, required=True, help="where the Docker Engine API is served")
     parser.add_argument("--netns", type=Path, help="network namespace for bridges, ports and rules")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.engine.commandline import parse
 from agent.supervisor import FIRST_PAUSE, LONGEST_PAUSE, WELL_SECONDS, Child, Supervisor, commands
 
 
@@ -66,9 +67,20 @@ def test_what_is_run() -> None:
     own = commands(Path("/s"), None, "/run/netns/n")
     assert [child.name for child in own] == ["engine", "link"]
     assert own[0].argv[-2:] == ["--netns", "/run/netns/n"]
+    assert not any(word.startswith("@") for word in own[0].argv)
     existing = commands(Path("/s"), "unix:///var/run/docker.sock", None)
     assert [child.name for child in existing] == ["link"]
     assert "unix:///var/run/docker.sock" in existing[0].argv
+
+
+def test_the_engines_options_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "engine.options").write_text(
+        "# as in daemon.json\n--log-driver=local\n\n--log-opt max-size=5m  # small\n--label 'a=b c'\n"
+    )
+    argv = commands(tmp_path, None, None)[0].argv
+    config = parse(argv[argv.index("engine") + 1 :])
+    assert (config.log_driver, config.log_options, config.labels) == ("local", {"max-size": "5m"}, ("a=b c",))
+    assert config.root == tmp_path / "engine"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

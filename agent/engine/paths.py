@@ -12,7 +12,8 @@ ROOT/                               0700: nobody but root reads layers, logs or 
 ├── volumes/<name>/_data            named volumes                           (volumes/local.py)
 ├── networks/                       state of the networks                   (networks/)
 ├── containers/<id>/
-│   ├── <id>-json.log[.1…]          the log, CRI format under Docker's file name
+│   ├── <id>-json.log[.1…][.gz]     the log, CRI format under Docker's file name (containers/logfiles.py)
+│   ├── forward.json, forwarded     what goes to syslog or journald, and how far it has come (containers/logdrivers/)
 │   ├── exit/<id>                   exit code, written by conmon
 │   └── hosts, hostname, resolv.conf
 ├── certs.d/<host:port>/*.crt       CAs of private registries, as in Docker's certs.d

@@ -80,11 +80,24 @@ def ensure(record: NetworkRecord, plans: Sequence[Plan], owner: str) -> None:
         sysctl("ipv4/ip_forward", "1")
         sysctl(f"ipv4/conf/{found.link}/route_localnet", "1")
         sysctl(f"ipv6/conf/{found.link}/accept_ra", "0")
-        sysctl("ipv6/conf/all/forwarding" if six else f"ipv6/conf/{found.link}/disable_ipv6", "1")
+        if six:
+            _forward_ipv6()
+        else:
+            sysctl(f"ipv6/conf/{found.link}/disable_ipv6", "1")
     except OSError as error:
         if made:
             remove(found.link, owner)
         raise System(f"bridge {found.link} of network {record.name} cannot be set up: {error}") from error
+
+
+def _forward_ipv6() -> None:
+    """Let the host forward and still believe its routers: one that forwards takes no route of theirs unless told to."""
+    if (SYSCTL / "ipv6/conf/all/forwarding").read_text().strip() == "1":
+        return
+    for setting in SYSCTL.glob("ipv6/conf/*/accept_ra"):
+        if setting.parent.name not in ("all", "default") and setting.read_text().strip() == "1":
+            setting.write_text("2")
+    sysctl("ipv6/conf/all/forwarding", "1")
 
 
 def _own(found: BridgeOptions, plans: Sequence[Plan]) -> list[Plan]:

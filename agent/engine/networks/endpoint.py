@@ -152,6 +152,24 @@ def default_way(endpoints: Sequence[Endpoint], version: int) -> Endpoint | None:
     return next((one for one in ordered(endpoints) if one.leads_out(version)), None)
 
 
+def check_shape(config: Any) -> None:
+    """EndpointSettings are what they should be made of.
+
+    Raises:
+        Invalid: they are not.
+    """
+    if not isinstance(config, dict) or not all(
+        isinstance(config.get(key) or {}, dict) for key in ("IPAMConfig", "DriverOpts")
+    ):
+        raise Invalid("EndpointSettings, IPAMConfig and DriverOpts must be objects")
+    if not isinstance(config.get("GwPriority") or 0, int):
+        raise Invalid("GwPriority must be a number")
+    texts = [config.get(key) or [] for key in ("Aliases", "Links")]
+    texts.append((config.get("IPAMConfig") or {}).get("LinkLocalIPs") or [])
+    if not all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in texts):
+        raise Invalid("Aliases, Links and LinkLocalIPs must be lists of strings")
+
+
 def check_options(config: Mapping[str, Any]) -> None:
     """Options of an endpoint that we act on.
 

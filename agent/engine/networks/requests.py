@@ -8,7 +8,7 @@ from typing import Any
 from agent.engine.errors import Invalid
 from agent.engine.kernel.idmaps import IdMap
 from agent.engine.networks import host, ports
-from agent.engine.networks.endpoint import check_options
+from agent.engine.networks.endpoint import check_options, check_shape
 from agent.engine.networks.ipam import parse_address
 from agent.engine.networks.ports import PortRequest
 from agent.engine.state.records import ContainerRecord, NetworkState
@@ -186,6 +186,7 @@ def check_endpoints(endpoints: Mapping[str, Json | None]) -> None:
         Invalid: one is not.
     """
     for config in endpoints.values():
+        check_shape(config or {})
         asked = (config or {}).get("IPAMConfig") or {}
         for key, version in (("IPv4Address", 4), ("IPv6Address", 6)):
             text = asked.get(key) or ""

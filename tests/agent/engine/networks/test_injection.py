@@ -57,3 +57,15 @@ async def test_n4_of_an_endpoint(bench: Bench, namespace: Namespace, config: dic
 def test_n4_of_a_port() -> None:
     with pytest.raises(EngineError):
         ports.requests({"80/tcp": [{"HostIp": ZONE, "HostPort": "1"}]}, (), False)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        [], {"IPAMConfig": ["x"]}, {"DriverOpts": "x"}, {"GwPriority": "x"}, {"Aliases": "x"}, {"Links": [1]},
+        {"IPAMConfig": {"LinkLocalIPs": [5]}},
+    ],
+)  # fmt: skip
+def test_settings_of_another_shape(config: Any) -> None:
+    with pytest.raises(EngineError):
+        requests.check_endpoints({"net": config or [1]})

@@ -144,3 +144,11 @@ async def test_an_isolated_bridge_has_no_address(bench: Bench, namespace: Namesp
     assert "fd66::9" not in namespace.sh("ip addr")
     assert "default" not in enter(one.netns_path, "ip route; ip -6 route")
     assert one.endpoints["six"]["IPv6Gateway"] == ""
+
+
+async def test_the_host_still_believes_its_routers(bench: Bench, namespace: Namespace, far: Namespace) -> None:
+    await bench.service.create(six())
+    assert namespace.sh("cat /proc/sys/net/ipv6/conf/all/forwarding").strip() == "1"
+    assert namespace.sh("cat /proc/sys/net/ipv6/conf/out0/accept_ra").strip() == "2"
+    link = bench.service.find("six").bridge
+    assert namespace.sh(f"cat /proc/sys/net/ipv6/conf/{link}/accept_ra").strip() == "0"

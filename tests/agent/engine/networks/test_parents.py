@@ -1,7 +1,7 @@
 """macvlan and ipvlan: containers that stand on a link of the host's, beside it.
 
 ``outside`` is another machine of that wire. What a kernel cannot do (VLANs, ipvlan) is refused in dockerd's words there
-and tested for real where it can.
+and tested for real where it can: ``LONGSHORE_VM_MARK=links tests/cgroup2.sh``.
 """
 
 import json
@@ -89,6 +89,7 @@ async def test_it_outlives_the_engine(bench: Bench, outside: Namespace) -> None:
     assert routes(one)[2] == "10.99.0.2"
 
 
+@pytest.mark.links
 async def test_without_a_parent_nothing_leaves(bench: Bench, namespace: Namespace, servers: Servers) -> None:
     record = await bench.service.create({"Name": "alone", "Driver": "macvlan"})
     link = f"dm-{record.id[:12]}"
@@ -167,6 +168,7 @@ async def test_refusals(bench: Bench, driver: str, options: dict[str, str], word
     assert [record.name for record in bench.service.list()] == ["bridge", "host", "none"]
 
 
+@pytest.mark.links
 async def test_a_vlan_is_made_and_removed(bench: Bench, namespace: Namespace, outside: Namespace) -> None:
     if not able(namespace, "vlan"):
         with pytest.raises(System, match=r"failed to create out0\.10 vlan link: operation not supported"):
@@ -186,6 +188,7 @@ async def test_a_vlan_is_made_and_removed(bench: Bench, namespace: Namespace, ou
     assert "out0.10" not in namespace.sh("ip link")
 
 
+@pytest.mark.links
 @pytest.mark.parametrize("mode", ["l2", "l3", "l3s"])
 async def test_ipvlan(bench: Bench, namespace: Namespace, outside: Namespace, servers: Servers, mode: str) -> None:
     await bench.service.create(make(driver="ipvlan", parent="out0", ipvlan_mode=mode))

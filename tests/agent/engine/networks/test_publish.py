@@ -12,7 +12,7 @@ from agent.engine.errors import Invalid, System
 from agent.engine.kernel import namespaces
 from agent.engine.networks.requests import Sandbox
 from tests.agent.engine.networks.bench import Bench, Namespace
-from tests.agent.engine.networks.wire import ASK_UDP, ECHO, Servers, ask, bound
+from tests.agent.engine.networks.wire import ASK_UDP, ECHO, SCTP_ASK, SCTP_SERVER, Servers, ask, bound
 
 
 async def test_n1_a_published_port_is_reached_from_everywhere(
@@ -185,6 +185,18 @@ async def test_sctp(bench: Bench, outside: Namespace) -> None:
         sending.sendto(sctp_init(5000, 8080), ("10.99.0.1", 0))
         packet, sender = await asyncio.to_thread(listening.recvfrom, 2000)
     assert (sender[0], struct.unpack(">HH", packet[20:24])) == ("10.99.0.2", (5000, 80))
+
+
+@pytest.mark.links
+async def test_sctp_by_sockets(bench: Bench, outside: Namespace, servers: Servers) -> None:
+    one = await bench.start("one", ports=bound("8080:80/sctp"))
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError:
+        assert all(binding.socket is None for binding in bench.service.ops.live[bench.record("one").id].bindings)
+        return
+    await servers.serve(one.netns_path, 80, SCTP_SERVER)
+    assert "page" in await ask(outside.path, "10.99.0.1", 8080, SCTP_ASK)
 
 
 async def test_two_starts_at_once(bench: Bench) -> None:

@@ -27,6 +27,15 @@ ASK_UDP = (
     "try: s.send(b'hello'); print(s.recv(99).decode())\nexcept OSError as e: print('refused', e)"
 )
 
+SCTP_SERVER = (
+    "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_STREAM,132); s.bind(('0.0.0.0',int(sys.argv[1])))\n"
+    "s.listen(); print(flush=True)\nwhile 1:\n c,a=s.accept(); c.sendall(b'page'); c.close()"
+)
+SCTP_ASK = (
+    "import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_STREAM,132); s.settimeout(9)\n"
+    "s.connect((sys.argv[1],int(sys.argv[2]))); print(s.recv(99).decode())"
+)
+
 
 class Servers:
     """Programs inside namespaces, ended with the test."""
@@ -37,7 +46,7 @@ class Servers:
     async def serve(self, where: Path | None, port: int, program: str = SERVER) -> None:
         argv = ["nsenter", f"--net={where}", "python3", "-c", program, str(port)]
         self.started.append(subprocess.Popen(argv))  # noqa: ASYNC220
-        kind = "-Hltn" if program in (SERVER, SERVER6) else "-Hlun"
+        kind = {SERVER: "-Hltn", SERVER6: "-Hltn", SCTP_SERVER: "-HSln"}.get(program, "-Hlun")
         for _ in range(200):
             if f":{port} " in enter(where, f"ss {kind}"):
                 return

@@ -79,6 +79,7 @@ def plan(
         config,
         others=mounts.inherited(host["VolumesFrom"] or (), lambda ref: sharing.find(ops, ref).mounts),
         deep=deep,
+        root=str(ops.paths.root),
     )
     program, arguments = configs.command(config)
     endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
@@ -184,6 +185,9 @@ async def _with_volumes(ops: Ops, record: ContainerRecord, undo: contextlib.Asyn
         posixpath.normpath(mount.get("Target") or "/"): mount.get("VolumeOptions") or {}
         for mount in record.host_config.get("Mounts") or []
     }
+    binds = (raw.split(":", 2) for raw in record.host_config.get("Binds") or [])
+    # What the image or another container brings along is not marked as shared among containers.
+    named = {*given, *(posixpath.normpath(parts[1] if len(parts) > 1 else parts[0]) for parts in binds)}
     found = []
     for point in record.mounts:
         if point.type == "volume":
@@ -197,7 +201,7 @@ async def _with_volumes(ops: Ops, record: ContainerRecord, undo: contextlib.Asyn
             )
             if point.anonymous:
                 undo.push_async_callback(_drop_volume, ops, point.name)
-            mode = point.mode or ("z" if volume.driver == "local" else "")
+            mode = point.mode or ("z" if volume.driver == "local" and point.destination in named else "")
             placed = {"source": volume.mountpoint, "driver": volume.driver, "mode": mode}
             found.append(msgspec.structs.replace(point, **placed))
         else:

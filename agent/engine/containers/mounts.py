@@ -8,18 +8,18 @@ import platform
 import posixpath
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from agent.engine.containers.tmpfs import PROPAGATIONS, from_api, tmpfs_options
 from agent.engine.errors import Invalid, System
 from agent.engine.state.records import MountPoint
 
 Json = dict[str, Any]
 
-PROPAGATIONS = frozenset({"private", "rprivate", "slave", "rslave", "shared", "rshared"})
 # mount_setattr(2), by which the runtime makes read-only what lies below a bind too.
 RECURSIVE = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2]) >= (5, 12)
 _CONSISTENCY = frozenset({"consistent", "cached", "delegated", "default"})
@@ -32,34 +32,6 @@ _KINDS: tuple[frozenset[str], ...] = (
 )
 FLAT = "nonrecursive"
 FLAT_READ_ONLY, DEEP_READ_ONLY = "ro-non-recursive", "ro-force-recursive"
-TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
-_TMPFS_FLAGS = frozenset(
-    [
-        "ro",
-        "rw",
-        "suid",
-        "nosuid",
-        "dev",
-        "nodev",
-        "exec",
-        "noexec",
-        "sync",
-        "async",
-        "dirsync",
-        "remount",
-        "mand",
-        "nomand",
-        "atime",
-        "noatime",
-        "diratime",
-        "nodiratime",
-        "relatime",
-        "norelatime",
-        "strictatime",
-        "nostrictatime",
-    ]
-)
-_TMPFS_VALUES = frozenset({"mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol", "size"})
 
 
 def anonymous_name() -> str:
@@ -118,6 +90,8 @@ def parse_bind(raw: str, name: Callable[[], str] = anonymous_name, driver: str =
         propagation = next((word for word in words if word in PROPAGATIONS), "")
         if kind == "volume" and propagation:
             raise Invalid("field BindOptions must not be specified")
+        if kind == "bind" and "nocopy" in words:
+            raise Invalid("field VolumeOptions must not be specified")
     except Invalid as error:
         raise Invalid(
             f"invalid volume specification: '{raw}': invalid mount config for type \"{kind}\": {error}"
@@ -130,7 +104,7 @@ def parse_bind(raw: str, name: Callable[[], str] = anonymous_name, driver: str =
             destination,
             mode=mode,
             rw=readwrite,
-            propagation=propagation or "rprivate",
+            propagation=propagation,
         )
     return MountPoint(
         "volume", "", destination, source or name(), driver, mode, readwrite,
@@ -175,7 +149,7 @@ def _parse_mount(given: Mapping[str, Any], kind: str, name: Callable[[], str]) -
         case "tmpfs":
             if source:
                 raise Invalid("field Source must not be specified")
-            return MountPoint("tmpfs", "", destination, rw=readwrite, options=tuple(_tmpfs_api(options, readwrite)))
+            return MountPoint("tmpfs", "", destination, rw=readwrite, options=tuple(from_api(options, readwrite)))
         case "image":
             if not source:
                 raise Invalid("field Source must not be empty")
@@ -188,8 +162,8 @@ def _parse_mount(given: Mapping[str, Any], kind: str, name: Callable[[], str]) -
 def _bind(source: str, destination: str, given: Mapping[str, Any], *, readwrite: bool) -> MountPoint:
     if not source:
         raise Invalid("field Source must not be empty")
-    propagation = given.get("Propagation") or "rprivate"
-    if propagation not in PROPAGATIONS:
+    propagation = given.get("Propagation") or ""
+    if propagation and propagation not in PROPAGATIONS:
         raise Invalid(f"invalid propagation mode: {propagation}")
     _absolute(source)
     for option, value in given.items():
@@ -236,41 +210,6 @@ def _subpath(given: Mapping[str, Any]) -> str:
     return "" if clean == "." else clean
 
 
-def _tmpfs_api(options: Mapping[str, Any], readwrite: bool) -> Iterable[str]:
-    if not readwrite:
-        yield "ro"
-    if options.get("Mode"):
-        yield f"mode={options['Mode']:o}"
-    if size := options.get("SizeBytes"):
-        for unit, letter in ((1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k"), (1, "")):
-            if size % unit == 0:
-                yield f"size={size // unit}{letter}"
-                break
-    for option in options.get("Options") or ():
-        if not isinstance(option, list) or not 1 <= len(option) <= 2:
-            raise Invalid("invalid option array length")
-        if option[0] not in {"exec", "noexec"}:
-            raise Invalid(f"invalid option: {option[0]}")
-        yield "=".join(option)
-
-
-def tmpfs_options(text: str) -> tuple[str, ...]:
-    """Options of ``--tmpfs``, over the defaults noexec, nosuid, nodev.
-
-    Raises:
-        Invalid: one that a tmpfs has not.
-    """
-    given = [word for word in text.split(",") if word]
-    for word in given:
-        key, equals, _ = word.partition("=")
-        if (equals and key not in _TMPFS_VALUES) or (not equals and word not in _TMPFS_FLAGS | PROPAGATIONS):
-            raise Invalid(f"Invalid tmpfs option {[word]!r}")
-    opposite = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
-    undone = {opposite[word] for word in given if word in opposite}
-    kept = [word for word in TMPFS_DEFAULTS if word not in undone and word not in given]
-    return (*kept, *(word for word in given if word not in opposite))
-
-
 def inherited(texts: Sequence[str], mounts_of: Callable[[str], Sequence[MountPoint]]) -> list[MountPoint]:
     """``VolumesFrom``: binds and volumes of other containers, written ``CONTAINER[:ro|rw]``; the last wins a place.
 
@@ -304,6 +243,7 @@ def collect(
     others: Sequence[MountPoint] = (),
     *,
     deep: bool = True,
+    root: str = "",
 ) -> tuple[MountPoint, ...]:
     """All mount points of a new container: the client's, then those it inherits, then the image's volumes.
 
@@ -313,6 +253,7 @@ def collect(
         name: makes the names of anonymous volumes.
         others: of ``inherited``; like the image's volumes they go where nothing else lies.
         deep: what is read-only is so with all that is mounted below it.
+        root: the engine's data root.
 
     Raises:
         Invalid: malformed, or two for one place.
@@ -323,6 +264,8 @@ def collect(
     def place(point: MountPoint) -> None:
         if point.destination in found:
             raise Invalid(f"Duplicate mount point: {point.destination}")
+        if point.type == "bind":
+            point = msgspec.structs.replace(point, propagation=_propagation(point, root))
         if not deep and not point.rw and point.type == "bind" and DEEP_READ_ONLY not in point.options:
             point = msgspec.structs.replace(point, options=tuple({*point.options, FLAT_READ_ONLY}))
         found[point.destination] = point
@@ -354,6 +297,25 @@ def collect(
         if target not in taken:
             found[target] = MountPoint("volume", "", target, name(), driver, copy_up=True, anonymous=True)
     return tuple(found.values())
+
+
+def covers(path: str, root: str) -> bool:
+    """One lies within the other."""
+    inner = path if path.endswith("/") else f"{path}/"
+    return bool(root) and (inner.startswith(f"{root}/") or f"{root}/".startswith(inner))
+
+
+def _propagation(point: MountPoint, root: str) -> str:
+    """Where nothing is asked for, a bind keeps to itself; but one around the data root must not hold our mounts."""
+    if not covers(point.source, root):
+        return point.propagation or "rprivate"
+    if point.propagation not in {"", "rslave", "rshared"}:
+        raise Invalid(
+            'invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within '
+            f'the daemon root, daemon root: "{root}", bind mount source: "{point.source}", propagation: '
+            f'"{point.propagation}"'
+        )
+    return point.propagation or "rslave"
 
 
 def oci(points: Sequence[MountPoint], tmpfs: Mapping[str, str]) -> list[Json]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from agent.engine.containers import (
     apparmor,
     blockio,
@@ -22,6 +24,7 @@ from agent.engine.containers import (
     users,
     workdirs,
 )
+from agent.engine.containers.mounts import covers
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.spec import Json, Prepared
 from agent.engine.errors import Invalid, System
@@ -93,31 +96,41 @@ def _make_missing_sources(points: tuple[MountPoint, ...], api_binds: set[str]) -
 
 def _make_places(rootfs: Path, points: tuple[MountPoint, ...], tmpfs: Iterable[str]) -> None:
     """Runtimes make what is missing with modes of their own."""
-    wanted = {point.destination: point.type != "bind" or Path(point.source).is_dir() for point in points}
+    wanted = {point.destination: point.type == "tmpfs" or Path(point.source).is_dir() for point in points}
     for place, directory in (dict.fromkeys(tmpfs, True) | wanted).items():
         # A link in the way is the runtime's to follow or refuse.
         with contextlib.suppress(OSError):
             files.make_place(rootfs, place, directory=directory)
 
 
-def _check_propagation(points: tuple[MountPoint, ...]) -> None:
-    """A bind that shall see the host's later mounts needs a source that passes them on."""
+def _with_propagation(points: tuple[MountPoint, ...], root: str) -> tuple[MountPoint, ...]:
+    """A bind that shall see the host's later mounts needs a source that passes them on. One around our own data root,
+    which is to see us unmount, keeps to itself where that cannot be.
+    """
+    found = []
     for point in points:
         kind = point.propagation.removeprefix("r")
         if point.type != "bind" or kind not in {"shared", "slave"}:
+            found.append(point)
             continue
         mount = kernel_mounts.mount_of(Path(point.source))
         allowed = {"shared"} if kind == "shared" else {"shared", "slave"}
-        if mount is None or mount.propagation not in allowed:
+        if mount is not None and mount.propagation in allowed:
+            found.append(point)
+        elif kind == "slave" and covers(point.source, root):
+            found.append(msgspec.structs.replace(point, propagation="rprivate"))
+        else:
             words = " or ".join(sorted(allowed))
             where = mount.target if mount else "/"
             raise System(f"path {point.source} is mounted on {where} but it is not a {words} mount")
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What a thread has looked up."""
 
+    mounts: tuple[MountPoint, ...]
     user: users.User
     nodes: list[Json]
     rules: list[Json]
@@ -157,7 +170,7 @@ async def prepared(
         _make_missing_sources(points, api_binds)
         if ids is None:
             _make_places(rootfs, points, host.get("Tmpfs") or {})
-        _check_propagation(points)
+        placed = _with_propagation(points, str(ops.paths.root))
         user = users.resolve(rootfs, record.config.get("User") or "", host.get("GroupAdd") or ())
         given = host.get("Devices")
         nodes, rules = (devices.of_host(given), []) if privileged else devices.asked(given)
@@ -166,6 +179,7 @@ async def prepared(
             catalogue = cdi.Catalogue()
             edits = cdi.edits(cdi.names(host["DeviceRequests"], catalogue), catalogue)
         return _Found(
+            mounts=placed,
             user=user,
             nodes=nodes,
             rules=rules,
@@ -186,7 +200,7 @@ async def prepared(
         user=found.user,
         netns=str(netns) if netns else None,
         hostname=sandbox.hostname or record.config.get("Hostname") or record.id[:12],
-        mounts=points,
+        mounts=found.mounts,
         files=_host_files(sandbox, record),
         devices=tuple(found.nodes),
         device_rules=tuple(found.rules),

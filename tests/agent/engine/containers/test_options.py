@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from agent.engine.containers import config, hostconfig, limits, mounts, names, restarts, security, signals
+from agent.engine.containers.tmpfs import tmpfs_options
 from agent.engine.errors import Invalid
 from tests.agent.engine.containers.records import ID, record
 
@@ -182,11 +183,26 @@ def test_one_place_one_mount() -> None:
     assert [point.destination for point in points] == ["/b", "/c"]
 
 
+def test_a_bind_around_the_data_root_sees_us_unmount() -> None:
+    def propagation(source: str, mode: str = "") -> str:
+        (point,) = mounts.collect({"Binds": [f"{source}:/b{mode}"]}, {}, root="/srv/engine")
+        return point.propagation
+
+    assert [propagation(path) for path in ("/", "/srv", "/srv/engine/x", "/srv/eng", "/tmp")] == [
+        "rslave", "rslave", "rslave", "rprivate", "rprivate",
+    ]  # fmt: skip
+    assert propagation("/srv", ":rshared") == "rshared"
+    with pytest.raises(Invalid, match='must use either propagation mode "rslave" or "rshared"'):
+        propagation("/srv", ":rprivate")
+    with pytest.raises(Invalid, match="field VolumeOptions must not be specified"):
+        mounts.parse_bind("/tmp:/b:nocopy")
+
+
 def test_tmpfs_options() -> None:
-    assert mounts.tmpfs_options("") == ("noexec", "nosuid", "nodev")
-    assert mounts.tmpfs_options("exec,size=1m") == ("nosuid", "nodev", "size=1m")
-    with pytest.raises(Invalid, match="Invalid tmpfs option"):
-        mounts.tmpfs_options("nosuch=1")
+    assert tmpfs_options("") == ("noexec", "nosuid", "nodev")
+    assert tmpfs_options("exec,size=1m") == ("nosuid", "nodev", "size=1m")
+    with pytest.raises(Invalid, match="invalid tmpfs option"):
+        tmpfs_options("nosuch=1")
 
 
 @pytest.mark.parametrize(("text", "number"), [("9", 9), ("KILL", 9), ("SIGTERM", 15), ("sigusr1", 10), ("RTMIN+3", 37)])

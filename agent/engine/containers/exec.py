@@ -25,7 +25,7 @@ from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
 from agent.engine.kernel import children, files
 from agent.engine.kernel.failpoints import failpoint
-from agent.engine.runtime.base import ExecSpec, Processes
+from agent.engine.runtime.base import ExecSpec, Processes, RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Status
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,8 @@ class Exec:
     started: bool = False
     running: bool = False
     exit_code: int | None = None
+    refused: bool = False
+    """The runtime could not run the program; the code is ours."""
     pid_file: Path | None = None
     stdio: "execio.Stdio | None" = None
     """While it runs attached."""
@@ -290,6 +292,7 @@ class Execs:
             words = execio.runtime_words(directory / "log") if code else ""
             stdio.ended(refused=bool(words))
             if words:
+                exec_.refused = True
                 code = NOT_FOUND if execio.means_not_found(words) else CANNOT_RUN
                 await output.write(1, f"OCI runtime exec failed: exec failed: {words}: unknown\r\n".encode())
                 self._keep(self._reap(), exec_.id)
@@ -337,7 +340,10 @@ class Execs:
             if processes is not None:
                 orphans.end(processes.conmon_pid)
             self._clear(exec_)
+            exec_.refused = isinstance(error, RuntimeRefused)
             self._over(exec_, NOT_FOUND if execio.means_not_found(str(error)) else CANNOT_RUN)
+            if exec_.refused:
+                raise Invalid(f"OCI runtime exec failed: exec failed: {error}: unknown") from error
             raise
         exec_.pid_file = directory / "pidfile"
         self._keep(self._follow(exec_, directory, processes), exec_.id)

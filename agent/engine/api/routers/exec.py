@@ -4,11 +4,11 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from agent.engine.api import params
+from agent.engine.api import params, versions
 from agent.engine.api.answers import empty, reply
 from agent.engine.api.hijack import Hijack, content_type, until_gone
 from agent.engine.containers.attach import Client
-from agent.engine.containers.exec import Exec
+from agent.engine.containers.exec import CANNOT_RUN, Exec
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
 
@@ -81,7 +81,7 @@ class _Handlers:
         return empty(200)
 
     async def inspect(self, request: web.Request) -> web.StreamResponse:
-        return reply(shown(self._backend.execs.get(request.match_info["id"])))
+        return reply(shown(self._backend.execs.get(request.match_info["id"]), request["version"]))
 
 
 def _canonical(body: dict[str, Any]) -> dict[str, Any]:
@@ -124,8 +124,9 @@ def _size(value: Any) -> tuple[int, int] | None:
     return None
 
 
-def shown(exec_: Exec) -> dict[str, Any]:
-    """An exec's inspection."""
+def shown(exec_: Exec, version: versions.Version) -> dict[str, Any]:
+    """An exec's inspection. Up to API 1.41 (Docker 20.10) a program that is not there was 126 too, not 127."""
+    old = exec_.refused and version <= versions.LAST_LENIENT
     process: dict[str, Any] = {
         "tty": exec_.tty,
         "entrypoint": exec_.argv[0],
@@ -137,7 +138,7 @@ def shown(exec_: Exec) -> dict[str, Any]:
     return {
         "ID": exec_.id,
         "Running": exec_.running,
-        "ExitCode": exec_.exit_code,
+        "ExitCode": CANNOT_RUN if old else exec_.exit_code,
         "ProcessConfig": process,
         "OpenStdin": exec_.stdin,
         "OpenStderr": exec_.stderr,

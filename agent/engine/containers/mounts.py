@@ -328,6 +328,9 @@ def oci(points: Sequence[MountPoint], tmpfs: Mapping[str, str]) -> list[Json]:
             continue
         depth = "bind" if FLAT in point.options else "rbind"
         deep = RECURSIVE and depth == "rbind" and point.type == "bind" and FLAT_READ_ONLY not in point.options
+        if deep and not point.rw and Path(point.source).exists():
+            # Below what is no folder nothing can be mounted, and crun's recursive way takes folders alone.
+            deep = Path(point.source).is_dir()
         access = "rw" if point.rw else "rro" if deep else "ro"
         found.append(_mount(point.destination, "bind", point.source, (depth, point.propagation or "rprivate", access)))
     for path, text in tmpfs.items():

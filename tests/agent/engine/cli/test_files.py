@@ -39,6 +39,10 @@ def test_a_bind(docker: Docker, tmp_path: Path) -> None:
     assert docker.ok(f"run --rm -v {tmp_path}:/b busy sh -c 'cat /b/f; echo new > /b/g'") == "host"
     assert (tmp_path / "g").read_text() == "new\n"
     assert "Read-only file system" in docker(f"run --rm -v {tmp_path}:/b:ro busy touch /b/x").err
+    (tmp_path / "file").write_text("one")
+    assert docker.ok(f"run --rm -v {tmp_path}/file:/file:ro busy cat /file") == "one"
+    assert "Read-only file system" in docker(f"run --rm -v {tmp_path}/file:/file:ro busy sh -c 'echo > /file'").err
+    assert docker.ok(f"run --rm -v {docker.socket}:/docker.sock:ro busy test -S /docker.sock") == ""
 
 
 def test_trap_15_the_engine_s_own_socket_is_bound_as_it_is(docker: Docker) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from tests.agent.engine.conftest import IMAGE, RunningEngine, running_engine
 
-pytestmark = pytest.mark.skipif(shutil.which("rclone") is None, reason="rclone is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("rclone") is None or not Path("/dev/fuse").exists(), reason="needs rclone and FUSE"
+)
 
 
 class Rclone:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 
 import aiohttp
 
@@ -18,6 +19,7 @@ _FIRST_PAUSE = 0.5
 # A registry that wants to be left alone for longer is one that refuses.
 _LONGEST_PAUSE = 60.0
 _PIECE = 1 << 20
+_HELD = 4 << 20
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
@@ -115,27 +117,24 @@ class _Download:
             raise Unavailable(f"the download of {ref.digest} broke off: unexpected EOF")
 
     async def _receive(self, response: aiohttp.ClientResponse) -> None:
-        ref, blob = self._ref, self._blob
-        parts: list[bytes] = []
-        size = 0
+        ref = self._ref
+        behind = _Behind(self._blob, self._written)
+        received = self._blob.size
         try:
             async for part in response.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if blob.size + size > ref.size:
+                received += len(part)
+                if received > ref.size:
                     raise Invalid(f"blob {ref.digest} is larger than the {ref.size} bytes that its manifest says")
-                if size >= _PIECE:
-                    await asyncio.to_thread(blob.write, b"".join(parts))
-                    parts.clear()
-                    size = 0
-                    self._meter.show(blob.size)
-                    self._tell()
-                    failpoint("pull.half")
+                await behind.put(part)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"the download of {ref.digest} broke off: {error or type(error).__name__}") from error
         finally:
-            if parts and blob.size + size <= ref.size:
-                await asyncio.to_thread(blob.write, b"".join(parts))
+            await behind.end()
+
+    def _written(self) -> None:
+        self._meter.show(self._blob.size)
+        self._tell()
+        failpoint("pull.half")
 
     def _tell(self) -> None:
         if self._early is None:
@@ -144,3 +143,48 @@ class _Download:
             self._begun = True
             self._early.begin(self._blob)
         self._early.grew()
+
+
+class _Behind:
+    """Writes and hashes a blob in threads, while the next bytes come: no hop to a thread holds the download up."""
+
+    def __init__(self, blob: Ingest, written: Callable[[], None]) -> None:
+        """``written`` is called after each piece."""
+        self._blob, self._done = blob, written
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def put(self, part: bytes) -> None:
+        """Take bytes; waits while too many are not yet written.
+
+        Raises:
+            NoSpace, System: the disk refused.
+        """
+        self._parts.append(part)
+        self._held += len(part)
+        if self._held >= _PIECE and (self._task is None or self._task.done()):
+            await self._settled()
+            self._task = asyncio.create_task(self._write())
+        elif self._held >= _HELD:
+            await self._settled()
+
+    async def end(self) -> None:
+        """Write what is left."""
+        await self._settled()
+        if self._parts:
+            await asyncio.to_thread(self._blob.write, self._take())
+
+    async def _settled(self) -> None:
+        if self._task is not None:
+            task, self._task = self._task, None
+            await task
+
+    async def _write(self) -> None:
+        while self._held >= _PIECE:
+            await asyncio.to_thread(self._blob.write, self._take())
+            self._done()
+
+    def _take(self) -> bytes:
+        data, self._parts, self._held = b"".join(self._parts), [], 0
+        return data

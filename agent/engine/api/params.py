@@ -58,10 +58,10 @@ def integer(
         name: of the parameter.
         default: where it is not given.
         parser: the Go function that the message names.
-        strict: what is none is 400 in every API version.
+        strict: it has to be there, and what is none is 400 in every API version.
     """
     value = request.query.get(name, "")
-    if value == "":
+    if value == "" and not strict:
         return default
     if re.fullmatch(r"[+-]?\d{1,19}", value) is None:
         if strict:

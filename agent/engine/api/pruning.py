@@ -36,7 +36,7 @@ def moment_ns(text: str, now_ns: int) -> int:
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
-        raise Invalid(f'invalid value for filter "until": {text!r}') from None
+        raise Invalid(f'failed to parse value as time or duration: "{text}"') from None
     return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 10**9)
 
 

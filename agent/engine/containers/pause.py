@@ -67,8 +67,8 @@ async def frozen(ops: Ops, container_id: str) -> AsyncIterator[None]:
     intent = await ops.journal.begin(FREEZE, container_id)
     try:
         async with ops.locks.hold(container_id):
-            # One that has ended meanwhile writes nothing.
-            with contextlib.suppress(Conflict):
+            # One that has ended meanwhile writes nothing; the runtime may know of it before we do.
+            with contextlib.suppress(EngineError):
                 await pause(ops, ops.containers.get(container_id))
         try:
             yield

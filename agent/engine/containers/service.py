@@ -171,9 +171,9 @@ class ContainerService:
                 raise NotFound(f"No such container: {ref}")
             await self.ops.containers.change(parent.id, links=kept)
 
-    async def prune(self, filters: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], int]:
+    async def prune(self, matches: prune.Matches) -> tuple[Sequence[str], int]:
         """Remove every container that does not run and matches; (ids, bytes freed)."""
-        return await prune.prune(self.ops, filters, self.remove)
+        return await prune.prune(self.ops, matches, self.remove)
 
     async def settled(self, container_id: str) -> None:
         """Wait until the remains of the last run are away: its mount, its network."""

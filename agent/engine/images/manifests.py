@@ -95,6 +95,8 @@ def parse_platform(text: str) -> Platform:
         known = {"amd64", "arm64", "386", "arm", "ppc64le", "s390x", "riscv64", *_NAMES}
         parts = ["linux", parts[0]] if parts[0] in known else [parts[0], architecture()]
     parts[1] = _NAMES.get(parts[1], parts[1])
+    if parts[0] not in _SYSTEMS:
+        raise Invalid(f'"{text}": unknown operating system or architecture: invalid argument')
     return Platform(*parts)
 
 
@@ -116,8 +118,6 @@ def check_platform(text: str, ref: str, config: Json) -> None:
     if not text:
         return
     wanted = parse_platform(text)
-    if wanted.os not in _SYSTEMS:
-        raise Invalid(f'"{text}": unknown operating system or architecture: invalid argument')
     names = (str(config.get(key) or "") for key in ("os", "architecture", "variant"))
     found = Platform(*names)
     same = (found.os, found.architecture) == (wanted.os, wanted.architecture)

@@ -126,6 +126,10 @@ class Registries:
         domain = re.sub(r"^https?://", "", str(given.get("serveraddress") or "")).partition("/")[0]
         if domain in {"", "index.docker.io", _HUB_HOST}:
             domain = _HUB
+        try:
+            URL(f"https://{domain}").origin()
+        except ValueError as error:
+            raise Invalid(f"unable to parse server address: {error}") from None
         async with self.open(domain, "", Credentials.of(given)) as repository:
             await repository.check()
         return "Login Succeeded"

@@ -26,6 +26,7 @@ NUMBERS = {
     "shmsize": "ShmSize",
 }
 WORDS = {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent": "CgroupParent"}
+PRUNE_FILTERS = frozenset({"description", "id", "inuse", "parent", "private", "shared", "type", "unused-for", "until"})
 DEFAULTS = frozenset({"", "0", "false", "default", "{}", "[]", "null"})
 
 
@@ -72,6 +73,8 @@ class _Handlers:
 
     async def prune(self, request: web.Request) -> web.Response:
         """Folders of ``RUN --mount=type=cache``; the cache of steps is the images themselves."""
+        params.filters(request, allowed=PRUNE_FILTERS)
+        params.integer(request, "keep-storage", parser="Atoi")
         names, freed = await self._backend.prune()
         return reply({"CachesDeleted": names or None, "SpaceReclaimed": freed})
 

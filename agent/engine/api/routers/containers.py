@@ -9,8 +9,10 @@ from aiohttp import web
 from agent.engine.api import params
 from agent.engine.api.answers import empty, line, reply, stream
 from agent.engine.api.middleware import ends_with_client
+from agent.engine.api.pruning import matcher
 from agent.engine.api.schema.containers import inspection
 from agent.engine.containers.listing import FILTERS
+from agent.engine.containers.prune import Matches
 from agent.engine.errors import Invalid
 
 CONDITIONS = ("not-running", "next-exit", "removed")
@@ -47,7 +49,7 @@ class Verbs(Protocol):
     async def rename(self, ref: str, name: str) -> None: ...
     async def update(self, ref: str, body: Mapping[str, Any]) -> Sequence[str]: ...
     async def remove(self, ref: str, *, force: bool, volumes: bool, link: bool) -> None: ...
-    async def prune(self, filters: params.Filters) -> tuple[Sequence[str], int]: ...
+    async def prune(self, matches: Matches) -> tuple[Sequence[str], int]: ...
     def wait(self, ref: str, condition: str) -> Awaitable[Exit]: ...
 
 
@@ -165,7 +167,7 @@ class _Handlers:
         return empty()
 
     async def prune(self, request: web.Request) -> web.StreamResponse:
-        removed, space = await self._verbs.prune(params.filters(request, allowed=PRUNE_FILTERS))
+        removed, space = await self._verbs.prune(matcher(params.filters(request, allowed=PRUNE_FILTERS)))
         return reply({"ContainersDeleted": removed or None, "SpaceReclaimed": space})
 
     @ends_with_client

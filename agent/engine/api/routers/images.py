@@ -12,6 +12,7 @@ from agent.engine.api.pruning import matcher
 from agent.engine.build.changes import apply_changes
 from agent.engine.errors import EngineError, Invalid, NotFound, System
 from agent.engine.images.listing import ALLOWED, boolean
+from agent.engine.images.manifests import parse_platform
 from agent.engine.images.merging import merge
 from agent.engine.images.store import Image
 from agent.engine.registry.keychain import Credentials
@@ -140,6 +141,7 @@ class _Handlers:
             raise Invalid("fromImage or fromSrc is missing")
         auth = Credentials.of(params.registry_auth(request))
         platform = request.query.get("platform", "")
+        parse_platform(platform)
         bare = "@" not in name and ":" not in name.rpartition("/")[2]
         if tag:
             base = name.partition("@")[0]
@@ -197,7 +199,9 @@ class _Handlers:
     async def commit(self, request: web.Request) -> web.Response:
         body = await params.json_body(request, optional=True)
         query = request.query
-        record = self._containers.lookup(query.get("container", ""))
+        if not query.get("container"):
+            raise Invalid('invalid name or ID supplied: ""')
+        record = self._containers.lookup(query["container"])
         config = apply_changes(body or record.config, query.getall("changes", []))
         pausing = params.flag(request, "pause", default=True) and record.state.status == "running"
         async with self._containers.frozen(record.id) if pausing else nullcontext():

@@ -143,3 +143,28 @@ def test_trap_14_a_single_answer_has_two_samples(docker: Docker) -> None:
     assert 0 < busy / whole <= 1.2 / used["online_cpus"]
     once = docker.api("GET", "/containers/aa/stats?stream=false&one-shot=true")[1]
     assert once["precpu_stats"]["cpu_usage"]["total_usage"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ('containers/prune?filters={"until":["x"]}', 'failed to parse value as time or duration: "x"'),
+        ('containers/prune?filters={"until":["1h","2h"]}', "more than one until filter specified"),
+        ('networks/prune?filters={"until":["x"]}', 'failed to parse value as time or duration: "x"'),
+        ('build/prune?filters={"nosuch":["x"]}', "invalid filter 'nosuch'"),
+        ("build/prune?keep-storage=x", 'strconv.Atoi: parsing "x": invalid syntax'),
+        ("commit", 'invalid name or ID supplied: ""'),
+        ("images/create?fromImage=busy&platform=bogus", '"bogus": unknown operating system or architecture'),
+    ],
+)
+def test_trap_12_what_cannot_be_read_is_never_everything(docker: Docker, path: str, words: str) -> None:
+    base, _, query = path.partition("?filters=")
+    status, answer = docker.api("POST", f"/{base}?filters={quote(query)}" if query else f"/{base}")
+    assert (status, words in answer["message"]) == (400, True), answer
+
+
+def test_trap_12_prune_by_what_a_label_is_not(docker: Docker) -> None:
+    docker.ok("create --name aa -l keep=me busy")
+    docker.ok("create --name bb busy")
+    assert len(ask(docker, "POST", "/containers/prune", **{"label!": ["keep=me"]})[1]["ContainersDeleted"]) == 1
+    assert docker.ok("ps -a --format {{.Names}}") == "aa"

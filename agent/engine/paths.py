@@ -30,7 +30,7 @@ RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it
 ├── parts/<id>/                     parts of volumes, while a start needs them  (containers/sources.py)
 ├── netns/<id>                      network namespaces, bound
 ├── userns/<id>                     user namespaces, bound while a container begins
-├── mapped/                         the data root as user namespaces see it
+├── mapped/root                     the data root as user namespaces see it; for the engine alone
 ├── roots/<id>                      file systems of containers with a user namespace
 └── shm/<id>                        memory that a container shares (tmpfs)
 """
@@ -113,8 +113,11 @@ class Paths:
 
     @property
     def mapped(self) -> Path:
-        """The data root with the ids of user namespaces (``--userns-remap``)."""
-        return self.run / "mapped"
+        """The data root with the ids of user namespaces (``--userns-remap``).
+
+        All of it is theirs there, so its parent is ours: whoever got out of a container must not reach it.
+        """
+        return self.run / "mapped" / "root"
 
     @property
     def roots(self) -> Path:
@@ -165,5 +168,5 @@ class Paths:
         return (
             self.root, self.content, self.layers, self.snapshots, self.volumes, self.networks, self.containers,
             self.tmp, self.run, self.runtime, self.bundles, self.execs, self.namespaces, self.memories,
-            self.user_namespaces, self.mapped, self.roots,
+            self.user_namespaces, self.mapped.parent, self.mapped, self.roots,
         )  # fmt: skip

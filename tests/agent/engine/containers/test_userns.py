@@ -100,18 +100,32 @@ def test_s12_files_look_the_same_inside(engine: RunningEngine) -> None:
         assert docker.ok(f"run --rm {options} with-new stat -c %u /new") == "0"
 
 
-def test_s12_the_root_of_a_container_is_closed_to_others(engine: RunningEngine) -> None:
-    docker = engine.docker
-    docker.ok("run -d --name aa busy sleep 60")
-    merged = Path(docker.inspect("aa")["GraphDriver"]["Data"]["MergedDir"])
-    assert (merged / "bin").is_dir()
+def seen_as(uid: int, path: Path) -> bool:
+    """Somebody on the host can reach a path."""
     child = os.fork()
     if child == 0:
         os.setgroups([])
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
-        os._exit(1 if os.access(merged / "bin", os.F_OK) else 0)
-    assert os.waitpid(child, 0)[1] == 0
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        os._exit(0 if os.access(path, os.F_OK) else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_s12_what_is_the_engines_is_closed_to_others(engine: RunningEngine) -> None:
+    docker = engine.docker
+    docker.ok("run -d --name aa busy sleep 60")
+    merged = Path(docker.inspect("aa")["GraphDriver"]["Data"]["MergedDir"])
+    paths = Paths.of(EngineConfig(root=engine.data, socket=engine.socket))
+    assert (paths.mapped / "engine.db").stat().st_uid == FIRST
+    engine.root.chmod(0o755)
+    try:
+        assert not seen_as(65534, merged / "bin")
+        # Who got out of a container has its numbers, and the view of the data root would be all his.
+        for path in (paths.mapped / "engine.db", paths.mapped, engine.data / "engine.db", paths.bundles / "x"):
+            assert not seen_as(FIRST, path)
+        assert seen_as(FIRST, engine.root)
+    finally:
+        engine.root.chmod(0o700)
 
 
 def test_copies_volumes_and_execs(engine: RunningEngine, tmp_path: Path) -> None:

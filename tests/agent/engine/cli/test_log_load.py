@@ -20,13 +20,13 @@ from tests.agent.engine.conftest import RunningEngine
 
 SECONDS = int(os.environ.get("LONGSHORE_LOG_SECONDS", "4"))
 LINE = int(os.environ.get("LONGSHORE_LOG_LINE", str(48 << 20)))
-CONTAINERS, RATE = 20, 5000
-# Five hundred numbered lines of a hundred bytes whenever the clock says that they are due.
+CONTAINERS, RATE = 20, 5100
+# 510 numbered lines of a hundred bytes whenever the clock says that they are due.
 WRITER = """
 read now rest < /proc/uptime; begin=${now%.*}${now#*.}; i=0
 while [ $i -lt $1 ]; do
     seq -s " $2
-" $((i+1)) $((i+500)); i=$((i+500)); due=$((begin + i/50))
+" $((i+1)) $((i+510)); i=$((i+510)); due=$((begin + i/51))
     while read now rest < /proc/uptime; [ ${now%.*}${now#*.} -lt $due ]; do usleep 20000; done
 done
 """

@@ -299,6 +299,7 @@ class Engine:
         ends = recovery.ended_meanwhile(self.ops)
         running = recovery.survivors(self.ops)
         await recovery.undo_strangers(self.ops, running)
+        await recovery.remake_lost(self.ops)
         await pause.agree(self.ops, running)
         await self.volumes.recover(running)
         await self.networks.recover(running)

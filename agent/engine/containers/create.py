@@ -165,6 +165,24 @@ async def _make(ops: Ops, record: ContainerRecord) -> ContainerRecord:
     return record
 
 
+async def remake(ops: Ops, record: ContainerRecord) -> None:
+    """Make a container's folders again where a power cut took them: its record had reached the disk, and they not yet.
+
+    As far as the disk ever knew they were empty. Waiting for them at each create would cost every start milliseconds.
+
+    Raises:
+        EngineError: its image's layers are not there, or the disk refused.
+    """
+    with kernel_errors(f"making the folders of container {record.name}"):
+        size = hostconfig.layer_size(record.host_config.get("StorageOpt"))
+        await ops.snapshots.prepare(record.id, record.chain_id, size)
+        ops.paths.container(record.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not ops.snapshots.belonging(record.id):
+            async with contextlib.AsyncExitStack() as undo:
+                await sources.prepare_images(ops, record, undo)
+                undo.pop_all()
+
+
 def _anonymous(record: ContainerRecord) -> list[str]:
     return [point.name for point in record.mounts if point.anonymous]
 

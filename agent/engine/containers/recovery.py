@@ -12,7 +12,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.containers import exited, pause, remains, remove, restarts, sharing, sources
+from agent.engine.containers import create, exited, pause, remains, remove, restarts, sharing, sources
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.start import PROCESSES, start
 from agent.engine.errors import EngineError
@@ -69,6 +69,15 @@ async def undo_strangers(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     for entry in list(ops.paths.containers.iterdir()):
         if entry.name not in ops.containers:
             await asyncio.to_thread(files.remove_tree, entry)
+
+
+async def remake_lost(ops: Ops) -> None:
+    """Give every container the folders that its record says it has."""
+    for record in ops.containers.all():
+        try:
+            await create.remake(ops, record)
+        except EngineError as error:
+            log.error("container %s cannot be started any more: %s", record.name, error)
 
 
 async def _kill(processes: Processes) -> None:

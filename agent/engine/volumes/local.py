@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.engine.errors import Invalid, System
-from agent.engine.kernel import mounts, quota, syscalls
+from agent.engine.kernel import files, mounts, quota, syscalls
 from agent.engine.volumes import options as given
 from agent.engine.volumes.driver import Found
 
@@ -98,6 +98,8 @@ class LocalDriver:
                 path.rmdir()
                 path.parent.rmdir()
                 raise System(f"failed to set size limit for volume {volume}: {error}") from error
+        for directory in (path, path.parent, self._root):
+            files.sync_directory(directory)
         return str(path)
 
     def _has_quota(self) -> bool:

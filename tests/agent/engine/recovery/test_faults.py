@@ -147,6 +147,22 @@ def test_upgrade_and_downgrade_with_a_container_up(own_engine: RunningEngine, tm
     assert docker.inspect("bb")["State"]["Status"] == "created"
 
 
+def test_folders_that_a_power_cut_took_are_made_again(own_engine: RunningEngine) -> None:
+    """The record is synced, the folders made before it are not: no create waits for them."""
+    docker = own_engine.docker
+    docker.ok("create --name aa busy sh -c 'touch /file; echo hi'")
+    docker.ok("run --name bb busy touch /file")
+    own_engine.stop()
+    for folder in ("snapshots", "containers"):
+        for entry in (own_engine.data / folder).iterdir():
+            shutil.rmtree(entry)
+    own_engine.start()
+    for name in ("aa", "bb"):
+        docker.ok(f"start -a {name}")
+        docker.ok(f"cp {name}:/file -")
+    docker.ok("rm aa bb")
+
+
 def test_a_crash_loop_slows_down(engine: RunningEngine) -> None:
     docker = engine.docker
     for number in range(5):

@@ -10,6 +10,7 @@ export const keys = {
   kind: (kind: Kind) => [kind] as const,
   lists: (kind: Kind) => [kind, 'list'] as const,
   list: (kind: Kind, params: Params) => [kind, 'list', params] as const,
+  details: (kind: Kind) => [kind, 'detail'] as const,
   detail: (kind: Kind, id: string) => [kind, 'detail', id] as const,
   part: (kind: Kind, id: string, part: string) => [kind, 'detail', id, part] as const,
 }

@@ -87,6 +87,16 @@ for (const [word, { kind }] of Object.entries(EFFECTS)) {
   })
 }
 
+test.each(['containers', 'volumes', 'networks', 'images'] as const)('a host that goes away changes every row and page of its %s', async (kind) => {
+  const server = new Server()
+  const page = await watching(kind, server)
+  server.rows = server.rows.map((row) => ({ ...row, host: { online: false } }))
+  page.live.apply(changed('host', ['h'], 'offline'))
+  await page.live.flush()
+  expect(page.rows()).toEqual(server.rows)
+  expect(page.detail()).toEqual(server.rows[0])
+})
+
 test('a filtered list is asked again: a changed row may have left the filter', async () => {
   const server = new Server()
   const page = await watching('containers', server, { state: ['running'] })

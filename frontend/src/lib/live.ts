@@ -23,12 +23,15 @@ interface Effect {
   also: QueryKey[]
 }
 
+/** What says of a host that it is there, or is away: each row and each page of what lies on it. */
+const ON_HOSTS = (['containers', 'volumes', 'networks', 'images'] as const).flatMap((kind) => [keys.lists(kind), keys.details(kind)])
+
 export const EFFECTS: Record<string, Effect> = {
   container: { kind: 'containers', also: [keys.summary] },
   image: { kind: 'images', also: [] },
   volume: { kind: 'volumes', also: [] },
   network: { kind: 'networks', also: [] },
-  host: { kind: 'hosts', also: [keys.summary, keys.lists('containers'), keys.lists('volumes'), keys.lists('networks'), keys.lists('images')] },
+  host: { kind: 'hosts', also: [keys.summary, ...ON_HOSTS] },
   repository: { kind: 'repositories', also: [] },
   event: { kind: 'events', also: [] },
   audit: { kind: 'audit', also: [] },

@@ -15,6 +15,7 @@ import { useTitle } from '@/components/Page'
 import { Problem } from '@/lib/api'
 import { serverNow } from '@/lib/clock'
 import { clock } from '@/lib/format'
+import { hostNameWords, isHostName } from '@/lib/names'
 import { wordsOf } from '@/lib/problems'
 import type { Check, HostDetail } from '@/lib/types'
 
@@ -43,7 +44,7 @@ function Ask({ onMade, onClose }: { onMade: (enrolment: Enrolment, name: string)
   const [busy, setBusy] = useState(false)
   async function submit(): Promise<void> {
     const found: FormProblem[] = []
-    if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) found.push({ id: 'f-name', words: t`A host's name has lower-case letters, digits and -, at most 63` })
+    if (!isHostName(name)) found.push({ id: 'f-name', words: hostNameWords() })
     setProblems(found)
     setRound(round + 1)
     if (found.length > 0 || busy) return

@@ -27,6 +27,7 @@ import { hostQuery } from './api/host'
 import { refreshHost } from './api/refresh'
 import { revokeHost } from './api/revoke'
 import { agentOf, cpuUse, diskUse, engineOf, fact, memoryUse, runningOf, sizeOf } from './facts'
+import { EditHostDialog } from './EditHostDialog'
 import { LastHour } from './LastHour'
 import { PruneDialog } from './PruneDialog'
 
@@ -122,6 +123,7 @@ export function HostPage() {
 function Actions({ host }: { host: Host }) {
   const client = useQueryClient()
   const [pruning, setPruning] = useState(false)
+  const [editing, setEditing] = useState(false)
   const reason = missing('hosts.manage', host.rights) ?? (host.state === 'revoked' ? t`It is revoked` : undefined)
   async function revoke(): Promise<void> {
     const body = t`Its agent is cut off at once and its key is never accepted again. Its containers go on running.`
@@ -135,6 +137,9 @@ function Actions({ host }: { host: Host }) {
   }
   return (
     <>
+      <Button small reason={reason} onClick={() => { setEditing(true); }}>
+        <Trans>Edit</Trans>
+      </Button>
       <Button small icon="refresh" reason={reason} onClick={() => void press(client, { op: 'host.refresh', target: host, host: refOf(host), send: (extra, key) => refreshHost(host.id, extra, key) })}>
         <Trans>Refresh</Trans>
       </Button>
@@ -144,6 +149,7 @@ function Actions({ host }: { host: Host }) {
       <Button small kind="danger-text" reason={reason} onClick={() => void revoke()}>
         <Trans>Revoke host</Trans>
       </Button>
+      {editing && <EditHostDialog host={host} onClose={() => { setEditing(false); }} />}
       {pruning && <PruneDialog host={host} onClose={() => { setPruning(false); }} />}
     </>
   )

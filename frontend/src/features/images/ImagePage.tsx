@@ -2,6 +2,7 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
 
 import { Ago, Copyable, Facts } from '@/components/bits'
 import { Button } from '@/components/Button'
@@ -15,6 +16,7 @@ import type { Image } from '@/lib/types'
 import { imageHistoryQuery } from './api/history'
 import { imageQuery } from './api/image'
 import { usedByQuery } from './api/used-by'
+import { NameDialog } from './NameDialog'
 import { askRemove, nameOf } from './remove'
 
 export function ImagePage() {
@@ -22,17 +24,28 @@ export function ImagePage() {
   const query = useQuery(imageQuery(id))
   const image = query.data
   const client = useQueryClient()
+  const [verb, setVerb] = useState<'tag' | 'push'>()
   const crumbs: [Crumb] = [{ label: t`Images`, to: '/images' }]
   if (!image) return <Unloaded title={t`Image`} crumbs={crumbs} query={query} failed={t`The image could not be loaded`} back={t`All images`} />
+  const mayName = missing('images.build', image.rights)
   return (
     <Page
       title={nameOf(image)}
       focusKey={image.id}
       crumbs={crumbs}
       actions={
-        <Button small kind="danger-text" icon="trash" reason={missing('images.remove', image.rights)} onClick={() => void askRemove(client, image)}>
-          <Trans>Remove</Trans>
-        </Button>
+        <>
+          <Button small reason={mayName} onClick={() => { setVerb('tag'); }}>
+            <Trans>Tag</Trans>
+          </Button>
+          <Button small icon="up" reason={mayName ?? (image.references.length === 0 ? t`It has no name yet: tag it first` : undefined)} onClick={() => { setVerb('push'); }}>
+            <Trans>Push</Trans>
+          </Button>
+          <Button small kind="danger-text" icon="trash" reason={missing('images.remove', image.rights)} onClick={() => void askRemove(client, image)}>
+            <Trans>Remove</Trans>
+          </Button>
+          {verb && <NameDialog key={verb} image={image} verb={verb} onClose={() => { setVerb(undefined); }} />}
+        </>
       }
     >
       <div className="split">

@@ -22,8 +22,9 @@ import type { Container, Image } from '@/lib/types'
 import { createContainer } from '../api/create'
 import { dockerRun } from './dockerRun'
 import { type Draft, dropDraft, loadDraft, saveDraft } from './model'
+import { fieldOf } from './pointers'
 import { Sections } from './Sections'
-import { fieldOf, problemsOf, toSpec } from './spec'
+import { problemsOf, toSpec } from './spec'
 import { shellWords } from './words'
 
 export function CreatePage() {
@@ -68,7 +69,7 @@ export function CreatePage() {
         void navigate(order.target.id && order.target.type === 'container' ? { to: '/containers/$id', params: { id: order.target.id } } : { to: '/orders/$id', params: { id: order.id } })
       },
       onRefused: (error) => {
-        const items = error instanceof Problem ? (error.body.errors ?? []).map((item) => ({ id: fieldOf(item.pointer), words: item.detail })) : []
+        const items = error instanceof Problem ? (error.body.errors ?? []).map((item) => ({ id: fieldOf(item.pointer, draft), words: item.detail })) : []
         setRefused(items.length > 0 ? items : [{ id: '', words: wordsOf(error) }])
         setRound((before) => before + 1)
       },

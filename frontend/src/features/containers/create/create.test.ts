@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { dockerRun } from './dockerRun'
 import { EMPTY, loadDraft, saveDraft } from './model'
+import { fieldOf } from './pointers'
 import { parseBytes, problemsOf, toSpec } from './spec'
 import { shellWords } from './words'
 
@@ -74,4 +75,27 @@ test('a draft survives without its secrets', () => {
 test('docker run masks secrets and quotes words', () => {
   const line = dockerRun({ ...draft, env: [{ key: 'P', value: 'hunter2', secret: true }], command: 'sh -c "echo hi"' })
   expect(line).toBe("docker run -d \\\n  --env P=•••••• \\\n  nginx sh -c 'echo hi'")
+})
+
+test.each([
+  ['/spec/Env/1', 'f-env-2'],
+  ['/spec/Labels/tier', 'f-labels-1'],
+  ['/spec/ExposedPorts/53~1udp', 'f-port-container-1'],
+  ['/spec/HostConfig/PortBindings/53~1udp/0/HostPort', 'f-port-host-1'],
+  ['/spec/HostConfig/PortBindings/80~1tcp/1/HostPort', 'f-port-host-2'],
+  ['/spec/HostConfig/Mounts/1/Source', 'f-mount-2'],
+  ['/spec/HostConfig/PidsLimit', 'f-pids'],
+  ['/spec/HostConfig/PortBindings', 'f-port-host-0'],
+  ['/nothing/known', ''],
+])('%s is said at the row that it speaks of', (pointer, field) => {
+  const port = (container: string, protocol: string) => ({ address: '', host: '', container, protocol })
+  const mount = (target: string) => ({ type: 'volume', source: 'v', target, readOnly: false })
+  const filled = {
+    ...draft,
+    env: ['A', '', 'B'].map((key) => ({ key, value: '', secret: false })),
+    labels: [{ key: 'app', value: '' }, { key: 'tier', value: '' }],
+    ports: [port('80', 'tcp'), port('53', 'udp'), port('80', 'tcp')],
+    mounts: [mount('/a'), mount(''), mount('/b')],
+  }
+  expect(fieldOf(pointer, filled)).toBe(field)
 })

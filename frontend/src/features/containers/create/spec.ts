@@ -130,22 +130,3 @@ export function problemsOf(draft: Draft): FormProblem[] {
 }
 
 const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535
-
-/** Where a pointer of the server's answer lands in the form. */
-export function fieldOf(pointer: string): string {
-  const known: [RegExp, string][] = [
-    [/^\/host/, 'f-host'],
-    [/^\/image/, 'f-image'],
-    [/^\/name/, 'f-name'],
-    [/^\/spec\/Cmd/, 'f-command'],
-    [/^\/spec\/Entrypoint/, 'f-entrypoint'],
-    [/^\/spec\/WorkingDir/, 'f-dir'],
-    [/^\/spec\/Env/, 'f-env-0'],
-    [/^\/spec\/Labels/, 'f-labels-0'],
-    [/^\/spec\/HostConfig\/Memory/, 'f-memory'],
-    [/^\/spec\/HostConfig\/NanoCpus/, 'f-cpus'],
-    [/^\/spec\/HostConfig\/PortBindings/, 'f-port-host-0'],
-    [/^\/spec\/HostConfig\/Mounts/, 'f-mount-0'],
-  ]
-  return known.find(([pattern]) => pattern.test(pointer))?.[1] ?? ''
-}

@@ -26,8 +26,10 @@ _WATCHED: Final = (
     "Privileged", "CapAdd", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "NetworkMode", "CgroupnsMode", "Devices",
     "DeviceRequests", "DeviceCgroupRules", "Sysctls", "SecurityOpt", "MaskedPaths", "ReadonlyPaths", "CgroupParent",
     "Annotations", "Runtime", "VolumesFrom", "Mounts", "Binds", "Cgroup", "OomKillDisable", "OomScoreAdj",
-    "CpuRealtimePeriod", "CpuRealtimeRuntime",
+    "CpuRealtimePeriod", "CpuRealtimeRuntime", "LogConfig",
 )  # fmt: skip
+# log drivers that send nothing to an address of the request's choice
+_LOG_DRIVERS: Final = frozenset({"", "json-file", "local", "none", "journald", "syslog"})
 # options of a bridge network that leave its containers behind it
 _WITHIN_BRIDGE: Final = frozenset({
     "com.docker.network.bridge.enable_icc", "com.docker.network.bridge.enable_ip_masquerade",
@@ -257,6 +259,12 @@ def _past_default(host: Mapping[str, Any]) -> Iterator[str]:
             yield name
     if host.get("Runtime"):
         yield "another runtime"
+    log = exact(host.get("LogConfig") or {}, "Type", "Config")
+    driver = str(log.get("Type") or "")
+    # the engine would speak, as root and from this host, to whatever is named there
+    sends = any(str(option).startswith(("syslog-address", "syslog-tls")) for option in log.get("Config") or ())
+    if driver not in _LOG_DRIVERS or sends:
+        yield f"log driver {driver} with an address"
 
 
 def _bound(host: Mapping[str, Any], mounts: Iterable[Mapping[str, Any]]) -> Iterator[str]:

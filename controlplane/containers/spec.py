@@ -65,6 +65,8 @@ DEFAULT_CAPABILITIES: Final = frozenset(
 LARGEST_NUMBER: Final = 1 << 62
 RESERVED_LABEL: Final = "longshore."
 
+_LOG_DRIVERS: Final = (None, "", "json-file", "local", "none", "journald", "syslog")
+
 
 def problems(spec: Mapping[str, Any]) -> list[FieldError]:
     """Everything that is wrong with a spec; pointers begin at `/spec`."""
@@ -174,7 +176,16 @@ def privileged_reasons(spec: Mapping[str, Any]) -> list[str]:
         driver = ((mount.get("VolumeOptions") or {}).get("DriverConfig") or {}).get("Options")
         if mount.get("Type") not in {"volume", "tmpfs", "image"} or driver:
             found.append(f"mount {mount.get('Source') or mount.get('Target')}")
+    if _sends_logs(host.get("LogConfig") or {}):
+        found.append("LogConfig with an address")
     return found
+
+
+def _sends_logs(log: Mapping[str, Any]) -> bool:
+    """The engine would speak, as root and from its host, to whatever address the options name."""
+    # dockerd takes the names of an object in any case
+    known = set(log) <= {"Type", "Config"} and log.get("Type") in _LOG_DRIVERS
+    return not known or any(str(key).startswith(("syslog-address", "syslog-tls")) for key in log.get("Config") or {})
 
 
 def _tightens(option: str) -> bool:

@@ -41,6 +41,8 @@ def test_no_file_forbids_nothing(file: Path) -> None:
         {"SecurityOpt": ["writable-cgroups=true"]}, {"SecurityOpt": ["label=disable"]}, {"OomScoreAdj": -500},
         {"OomKillDisable": True}, {"CpuRealtimeRuntime": 1000}, {"Cgroup": "container:db"},
         {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["vendor.com/gpu=0"]}]},
+        {"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "unix:///run/any"}}},
+        {"LogConfig": {"Type": "fluentd"}},
     ],
 )  # fmt: skip
 def test_no_privileged(file: Path, host: dict[str, Any]) -> None:
@@ -52,6 +54,7 @@ def test_no_privileged(file: Path, host: dict[str, Any]) -> None:
 def test_no_privileged_lets_the_default_through(file: Path) -> None:
     host = {"Privileged": False, "CapAdd": None, "CapDrop": ["ALL"], "NetworkMode": "bridge", "PidMode": "",
             "SecurityOpt": ["no-new-privileges"], "Memory": 1 << 26, "OomScoreAdj": 100, "Links": ["db:db"],
+            "LogConfig": {"Type": "journald", "Config": {"tag": "x"}},
             "IpcMode": "shareable", "BlkioDeviceReadBps": [{"Path": "/dev/vda", "Rate": 1}]}  # fmt: skip
     policy(file, "privileged = false").check_order("container.create", create(**host))
 
@@ -130,6 +133,7 @@ def test_a_volume_on_an_allowed_path(file: Path) -> None:
         # Go folds these to s and k
         {"Ho\u017ftConfig": {}}, {"HostConfig": {"Ma\u017fkedPaths": []}}, {"HostConfig": {"Mas\u212aedPaths": []}},
         {"HostConfig": {"binds": ["/etc:/x"]}}, {"HostConfig": {"Mounts": [{"type": "bind", "source": "/"}]}},
+        {"HostConfig": {"LogConfig": {"type": "fluentd"}}},
         {"HostConfig": {"Mounts": [{"Type": "volume", "volumeOptions": {}}]}}, {"HostConfig": "x"},
     ],
 )  # fmt: skip

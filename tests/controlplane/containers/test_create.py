@@ -3,6 +3,7 @@
 import pytest
 
 from agent.protocol.orders import OPS
+from controlplane.containers import spec as specs
 from controlplane.containers.models import Container
 from controlplane.hosts.models import Host
 from controlplane.orders.models import Order
@@ -112,3 +113,19 @@ def test_no_such_host(api: cast.Api) -> None:
     answer = api("POST", "containers/", {"host": "nowhere", "image": "nginx"})
     assert (answer.status_code, answer.data["code"]) == (404, "no_such_host")
     assert "nowhere" in answer.data["detail"]
+
+
+@pytest.mark.parametrize(
+    ("log", "reaches"),
+    [
+        (None, False),
+        ({"Type": "json-file", "Config": {"max-size": "1m"}}, False),
+        ({"Type": "syslog", "Config": {"tag": "x"}}, False),
+        ({"Type": "syslog", "Config": {"syslog-address": "unix:///run/any"}}, True),
+        ({"Type": "syslog", "Config": {"syslog-tls-key": "/etc/shadow"}}, True),
+        ({"Type": "fluentd"}, True),
+        ({"type": "fluentd"}, True),
+    ],
+)
+def test_logs_that_go_to_an_address_need_a_right_of_their_own(log: dict[str, object] | None, reaches: bool) -> None:
+    assert bool(specs.privileged_reasons({"HostConfig": {"LogConfig": log}})) is reaches

@@ -93,6 +93,7 @@ class NetworkService:
         if self._ear is not None:
             asyncio.get_running_loop().remove_reader(self._ear.fileno())
             self._ear.close()
+            self._ear = None
         for one in self.ops.live.values():
             one.close()
             for binding in one.bindings:

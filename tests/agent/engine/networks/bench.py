@@ -70,6 +70,11 @@ class Bench:
         )
         return sandbox
 
+    def unwatched(self) -> None:
+        """Let rules that a test removes stay away until it wants them back."""
+        assert self.service._watch is not None
+        self.service._watch.cancel()
+
     def record(self, name: str) -> ContainerRecord:
         found = self.containers.by_name(name)
         assert found is not None

@@ -102,6 +102,7 @@ async def test_n3_a_spoofed_source_is_dropped(bench: Bench, namespace: Namespace
     bench.service = bench.make()
     await bench.service.recover([record for record in bench.containers if record.state.alive])
     assert await heard() == good
+    bench.unwatched()
     namespace.sh("nft flush ruleset")
     assert len(await heard()) > len(good)
     ops = bench.service.ops
@@ -133,6 +134,7 @@ async def test_a_container_that_is_gone_is_forgotten(bench: Bench, namespace: Na
 
 async def test_flushed_tables_do_not_stop_a_start(bench: Bench, namespace: Namespace) -> None:
     await bench.start("one")
+    bench.unwatched()
     namespace.sh("nft flush ruleset")
     await bench.start("two")
     await bench.stop("one")

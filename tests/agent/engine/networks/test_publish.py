@@ -99,6 +99,7 @@ async def test_n4_rules_come_back(bench: Bench, namespace: Namespace, outside: N
     namespace.sh("nft add table inet theirs; nft add chain inet theirs mine")
     one = await bench.start("one", ports=bound("8080:80"))
     await servers.serve(one.netns_path, 80)
+    bench.unwatched()
     namespace.sh("nft flush ruleset; nft add table inet theirs")
     ops = bench.service.ops
     assert await ops.workers.run(ops.rules.restore)

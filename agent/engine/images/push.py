@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from yarl import URL
+
 from agent.engine.errors import Denied, Invalid, NotFound, Unauthorized, Unavailable
 from agent.engine.images import manifests, reference
 from agent.engine.images.blobs import packed
@@ -127,20 +129,25 @@ class _Push:
         if await self._repository.has_blob(blob.digest):
             say("Layer already exists")
             return
+        path = self._ops.content.path(blob.digest)
+        meter = Meter(self._progress, id_, "Pushing", blob.size) if id_ is not None else None
+        broken: URL | None = None
         for attempt in range(_ATTEMPTS):
             try:
-                for origin in self._origins if id_ is not None and not attempt else ():
-                    if (place := await self._repository.begin_upload(blob.digest, origin)) is None:
+                there = await self._repository.upload_so_far(broken) if broken is not None else None
+                if there is not None and there[1] <= blob.size:
+                    place, begin = there
+                else:
+                    origin = self._origins[0] if self._origins and id_ is not None and not attempt else ""
+                    fresh = await self._repository.begin_upload(blob.digest if origin else "", origin)
+                    if fresh is None:
                         say(f"Mounted from {origin}")
                         return
-                    break
-                else:
-                    place = await self._repository.begin_upload()
-                if place is None:
-                    return
-                path = self._ops.content.path(blob.digest)
-                meter = Meter(self._progress, id_, "Pushing", blob.size) if id_ is not None else None
-                place = await self._repository.send_chunk(place, _pieces(path, meter))
+                    place, begin = fresh, 0
+                broken = place
+                if begin < blob.size or not begin:
+                    pieces = _pieces(path, meter, begin)
+                    place = await self._repository.send_chunk(place, pieces, begin, blob.size)
                 await self._repository.finish_upload(place, blob.digest)
                 say("Pushed")
                 return
@@ -151,9 +158,10 @@ class _Push:
                 await self._repository.ping()
 
 
-async def _pieces(path: Path, meter: Meter | None) -> AsyncIterator[bytes]:
-    sent = 0
+async def _pieces(path: Path, meter: Meter | None, begin: int) -> AsyncIterator[bytes]:
+    sent = begin
     with path.open("rb") as file:
+        file.seek(begin)
         while piece := await asyncio.to_thread(file.read, _PIECE):
             yield piece
             sent += len(piece)

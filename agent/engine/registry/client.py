@@ -31,6 +31,7 @@ MANIFEST_TYPES = (
 )
 _HUB, _HUB_HOST = "docker.io", "registry-1.docker.io"
 _TAG_PAGES = 100
+_SO_FAR = re.compile(r"(?:bytes=)?0-(\d+)")
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
@@ -224,9 +225,19 @@ class Repository:
                 raise await _refusal(response, str(url))
             return self._location(response)
 
-    async def send_chunk(self, place: URL, data: AsyncIterable[bytes]) -> URL:
-        """Append to an upload; where to go on."""
+    async def upload_so_far(self, place: URL) -> tuple[URL, int] | None:
+        """Where a broken upload goes on, and after how many bytes; None where it has to begin anew."""
+        async with await self._request("GET", place) as response:
+            there = _SO_FAR.fullmatch(response.headers.get("Range", ""))
+            if response.status != 204 or there is None or there[1] == "0":
+                return None
+            return self._location(response), int(there[1]) + 1
+
+    async def send_chunk(self, place: URL, data: AsyncIterable[bytes], begin: int = 0, end: int = 0) -> URL:
+        """Append to an upload; where to go on. ``begin`` and ``end``: which bytes, where some are there already."""
         headers = {"Content-Type": "application/octet-stream"}
+        if begin:
+            headers |= {"Content-Range": f"{begin}-{end - 1}", "Content-Length": str(end - begin)}
         async with await self._send_once("PATCH", place, headers, data) as response:
             if response.status != 202:
                 raise await _refusal(response, "blob upload")

@@ -5,6 +5,7 @@ Each call has a connection of its own, so that a plugin that has died and come b
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -110,7 +111,8 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 
 def _dialling(address: Address, error: aiohttp.ClientConnectorError) -> str:
-    reason = (error.os_error.strerror or str(error.os_error)).lower()
+    number = error.os_error.errno or 0
+    reason = (os.strerror(number) if number > 0 else str(error.os_error)).lower()
     if address.scheme == "unix":
         return f"dial unix {address.socket}: connect: {reason}"
     return f"dial tcp {urlsplit(address.url).netloc}: connect: {reason}"
@@ -119,4 +121,4 @@ def _dialling(address: Address, error: aiohttp.ClientConnectorError) -> str:
 def _shown(address: Address, method: str) -> str:
     if address.scheme == "unix":
         return f"http://{quote(address.socket, safe='')}/{method}"
-    return f"{address.url}/{method}"
+    return f"{address.url.replace('tcp://', 'http://', 1)}/{method}"

@@ -13,7 +13,8 @@ COUNT = "busy sh -c 'touch /ok; i=0; while :; do i=$((i+1)); echo $i; sleep 0.02
 def test_killed_and_started_again(own_engine: "RunningEngine") -> None:
     docker = own_engine.docker
     docker.ok(f"run -d --name aa --health-cmd 'cat /ok' --health-interval 200ms --health-retries 1 {COUNT}")
-    exec_id = docker.api("POST", "/containers/aa/exec", {"Cmd": ["sh", "-c", "sleep 3; exit 4"]})[1]["Id"]
+    waiting = "while [ ! -e /go ]; do sleep 0.1; done; exit 4"
+    exec_id = docker.api("POST", "/containers/aa/exec", {"Cmd": ["sh", "-c", waiting]})[1]["Id"]
     assert docker.api("POST", f"/exec/{exec_id}/start", {"Detach": True})[0] == 200
     until(lambda: docker.inspect("aa")["State"]["Health"]["Status"] == "healthy")
     pid = docker.inspect("aa")["State"]["Pid"]
@@ -24,6 +25,7 @@ def test_killed_and_started_again(own_engine: "RunningEngine") -> None:
     assert exec_id in found["ExecIDs"]
     docker.ok("exec aa rm /ok")
     until(lambda: docker.inspect("aa")["State"]["Health"]["Status"] == "unhealthy")
+    docker.ok("exec aa touch /go")
     until(lambda: not docker.api("GET", f"/exec/{exec_id}/json")[1]["Running"])
     assert docker.api("GET", f"/exec/{exec_id}/json")[1]["ExitCode"] == 4
     lines = docker.ok("logs aa").split()

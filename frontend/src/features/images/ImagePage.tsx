@@ -38,7 +38,7 @@ export function ImagePage() {
           <Button small reason={mayName} onClick={() => { setVerb('tag'); }}>
             <Trans>Tag</Trans>
           </Button>
-          <Button small icon="up" reason={mayName ?? (image.references.length === 0 ? t`It has no name yet: tag it first` : undefined)} onClick={() => { setVerb('push'); }}>
+          <Button small reason={mayName ?? (image.references.length === 0 ? t`It has no name yet: tag it first` : undefined)} onClick={() => { setVerb('push'); }}>
             <Trans>Push</Trans>
           </Button>
           <Button small kind="danger-text" icon="trash" reason={missing('images.remove', image.rights)} onClick={() => void askRemove(client, image)}>

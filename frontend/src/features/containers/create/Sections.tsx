@@ -5,6 +5,7 @@ import { Button } from '@/components/Button'
 import { Check, Fold, SelectField, TextField } from '@/components/Form'
 import { Pairs } from '@/components/Pairs'
 
+import { KernelSection } from './KernelSection'
 import type { Draft } from './model'
 import { EnvSection, MountsSection, NetworkSection, PortsSection } from './RowSections'
 
@@ -28,6 +29,7 @@ export function Sections(props: SectionProps) {
       <HealthSection {...props} />
       <LabelsSection {...props} />
       <SecuritySection {...props} />
+      <KernelSection {...props} />
       <AdvancedSection {...props} />
     </>
   )

@@ -99,3 +99,23 @@ test.each([
   }
   expect(fieldOf(pointer, filled)).toBe(field)
 })
+
+test('limits, settings, devices and log options are in Docker’s own words', () => {
+  const filled = {
+    ...draft,
+    ulimits: [{ key: 'nofile', value: '1024:2048' }, { key: 'nproc', value: '64' }],
+    sysctls: [{ key: 'net.core.somaxconn', value: '512' }],
+    devices: [{ key: '/dev/fuse', value: '' }, { key: '', value: '' }],
+    logDriver: 'json-file',
+    logOptions: [{ key: 'max-size', value: '10m' }],
+  }
+  expect(problemsOf(filled)).toEqual([])
+  expect(toSpec(filled).HostConfig).toEqual({
+    Ulimits: [{ Name: 'nofile', Soft: 1024, Hard: 2048 }, { Name: 'nproc', Soft: 64, Hard: 64 }],
+    Sysctls: { 'net.core.somaxconn': '512' },
+    Devices: [{ PathOnHost: '/dev/fuse', PathInContainer: '/dev/fuse', CgroupPermissions: 'rwm' }],
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '10m' } },
+  })
+  expect(dockerRun(filled)).toContain('--ulimit nofile=1024:2048')
+  expect(problemsOf({ ...filled, ulimits: [{ key: 'nofile', value: 'many' }] }).map((item) => item.id)).toEqual(['f-ulimits-0'])
+})

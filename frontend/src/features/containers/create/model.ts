@@ -58,6 +58,13 @@ export interface Draft {
   privileged: boolean
   noNewPrivileges: boolean
   readOnlyRoot: boolean
+  /** Name and `soft` or `soft:hard`. */
+  ulimits: Pair[]
+  sysctls: Pair[]
+  /** Path on the host, path in the container: empty for the same. */
+  devices: Pair[]
+  logDriver: string
+  logOptions: Pair[]
   stopSignal: string
   stopTimeout: string
   platform: string
@@ -68,7 +75,7 @@ export const EMPTY: Draft = {
   host: '', image: '', pull: 'missing', name: '', command: '', entrypoint: '', workingDir: '', user: '', hostname: '', tty: false, stdin: false, init: false,
   env: [], labels: [], ports: [], publishAll: false, mounts: [], networks: [], dns: '', extraHosts: '', restart: 'no', retries: '', autoRemove: false,
   memory: '', cpus: '', pids: '', shm: '', health: 'image', healthCommand: '', healthInterval: '', healthTimeout: '', healthRetries: '', healthStart: '',
-  capAdd: '', capDrop: '', privileged: false, noNewPrivileges: false, readOnlyRoot: false, stopSignal: '', stopTimeout: '', platform: '', start: true,
+  capAdd: '', capDrop: '', privileged: false, noNewPrivileges: false, readOnlyRoot: false, ulimits: [], sysctls: [], devices: [], logDriver: '', logOptions: [], stopSignal: '', stopTimeout: '', platform: '', start: true,
 }
 
 const KEY = 'longshore.draft.container'

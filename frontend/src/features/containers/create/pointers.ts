@@ -31,6 +31,10 @@ export function fieldOf(pointer: string, draft: Draft): string {
   if (part === 'Labels') return `f-labels-${String(place(draft.labels, (row) => row.key === inner, 0))}`
   if (part === 'ExposedPorts') return `f-port-container-${String(place(draft.ports, (row) => `${row.container}/${row.protocol}` === inner, 0))}`
   if (inner === 'PortBindings') return `f-port-host-${String(place(draft.ports, (row) => `${row.container}/${row.protocol}` === which, Number(index) || 0))}`
+  if (inner === 'Ulimits') return `f-ulimits-${String(place(draft.ulimits, (row) => row.key !== '', Number(which) || 0))}`
+  if (inner === 'Devices') return `f-devices-${String(place(draft.devices, (row) => row.key !== '', Number(which) || 0))}`
+  if (inner === 'Sysctls') return `f-sysctls-${String(place(draft.sysctls, (row) => row.key === which, 0))}`
+  if (inner === 'LogConfig') return 'f-log-driver'
   if (inner === 'Mounts') return `f-mount-${String(place(draft.mounts, (row) => row.target !== '', Number(which) || 0))}`
   return FIELDS.find(([pattern]) => pattern.test(pointer))?.[1] ?? ''
 }

@@ -2,7 +2,7 @@
 import { t } from '@lingui/core/macro'
 
 import type { FormProblem } from '@/components/Form'
-import { record } from '@/components/Pairs'
+import { type Pair, record } from '@/components/Pairs'
 
 import type { Draft, PortRow } from './model'
 import { shellWords } from './words'
@@ -75,7 +75,16 @@ function hostConfig(draft: Draft): Json {
     Privileged: draft.privileged,
     SecurityOpt: draft.noNewPrivileges ? ['no-new-privileges'] : [],
     ReadonlyRootfs: draft.readOnlyRoot,
+    Ulimits: draft.ulimits.filter((row) => row.key).map((row) => ulimit(row)),
+    Sysctls: record(draft.sysctls),
+    Devices: draft.devices.filter((row) => row.key).map((row) => ({ PathOnHost: row.key, PathInContainer: row.value || row.key, CgroupPermissions: 'rwm' })),
+    LogConfig: compact({ Type: draft.logDriver, Config: record(draft.logOptions) }),
   })
+}
+
+function ulimit(row: Pair): Json {
+  const [soft, hard = soft] = row.value.split(':')
+  return { Name: row.key, Soft: Number(soft), Hard: Number(hard) }
 }
 
 function healthcheck(draft: Draft): Json | undefined {
@@ -116,6 +125,12 @@ export function problemsOf(draft: Draft): FormProblem[] {
   draft.mounts.forEach((mount, n) => {
     if (!mount.target.startsWith('/') || mount.target === '/') wrong(`f-mount-${String(n)}`, t`A mount's target is an absolute path, not /`)
     if (mount.type === 'bind' && !mount.source.startsWith('/')) wrong(`f-mount-${String(n)}`, t`A bind mount's source is an absolute path on the host`)
+  })
+  draft.ulimits.forEach((row, n) => {
+    if (row.key && !/^-?\d+(:-?\d+)?$/.test(row.value)) wrong(`f-ulimits-${String(n)}`, t`A limit is a number, or soft:hard, as 1024:2048`)
+  })
+  draft.devices.forEach((row, n) => {
+    if (row.key && !(row.key.startsWith('/') && (row.value === '' || row.value.startsWith('/')))) wrong(`f-devices-${String(n)}`, t`A device is an absolute path, on the host and in the container`)
   })
   if (draft.restart !== 'no' && draft.autoRemove) wrong('f-restart', t`A restart policy and removal at exit exclude each other`)
   const memory = draft.memory ? parseBytes(draft.memory) : undefined

@@ -37,10 +37,15 @@ class Sealed:
         self._program, self._link = program, link
         self._descriptor = -1
         self._seen: tuple[int, int, int] | None = None
+        self.refresh()
 
     @property
     def path(self) -> str:
-        """What to start: the copy, made again where the program was replaced; the program itself where none can be."""
+        """What to start: the copy, or the program itself where none can be made."""
+        return str(self._link if self.refresh() else self._program)
+
+    def refresh(self) -> bool:
+        """Copy the program where that was not yet done, or it was replaced since; whether there is a copy."""
         try:
             info = self._program.stat()
             seen = info.st_dev, info.st_ino, info.st_mtime_ns
@@ -48,8 +53,8 @@ class Sealed:
                 self._copy()
                 self._seen = seen
         except OSError:
-            return str(self._program)
-        return str(self._link)
+            return False
+        return True
 
     def _copy(self) -> None:
         flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING

@@ -127,7 +127,8 @@ def test_a_device_by_name(engine: RunningEngine) -> None:
     docker = engine.docker
     docker.ok(
         "create --name aa --device vendor.test/thing=zero busy"
-        " sh -c 'echo $VENDOR $SHARED; id -G; cat /vendor; cat /dev/vendor0 2>&1 | grep -c permitted; echo x > /dev/vendor0'"
+        " sh -c 'echo $VENDOR $SHARED; id -G; cat /vendor; cat /dev/vendor0 2>&1 | grep -c permitted;"
+        " echo x > /dev/vendor0'"
     )
     (asked,) = docker.inspect("aa")["HostConfig"]["DeviceRequests"]
     assert (asked["Driver"], asked["DeviceIDs"]) == ("cdi", ["vendor.test/thing=zero"])

@@ -60,10 +60,10 @@ class Cutter:
     def _out(self, piece: Piece) -> Iterator[tuple[Piece, int]]:
         if piece.last:
             self._begun.pop(piece.stream, None)
-        if piece.text:
-            for stream in self._begun:
-                self._since[stream] += 1
-            if self._skip:
-                self._skip -= 1
-            else:
-                yield piece, self.place
+        # An empty line counts: begun again in its middle, a line may be empty that was not.
+        for stream in self._begun:
+            self._since[stream] += 1
+        if self._skip:
+            self._skip -= 1
+        elif piece.text:
+            yield piece, self.place

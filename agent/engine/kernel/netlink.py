@@ -21,7 +21,6 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from agent.engine.kernel.rtnetlink import (
     IFA_ADDRESS,
-    IFA_F_NODAD,
     IFLA_ADDRESS,
     IFLA_IFALIAS,
     IFLA_IFNAME,
@@ -38,8 +37,10 @@ from agent.engine.kernel.rtnetlink import (
     Address,
     NetlinkError,
     Rtnetlink,
+    address_add,
     attributes,
     ifinfo,
+    link_up,
 )
 
 
@@ -123,10 +124,9 @@ class Links:
             addresses: with their prefix lengths; IPv6 ones without duplicate detection, since the plan is ours.
         """
         index = socket.if_nametoindex(name)
-        _change("link", "set", index=index, state="up", **({"ifalias": alias} if alias else {}))
-        for address, prefix in addresses:
-            more = {"flags": IFA_F_NODAD} if address.version == 6 else {"broadcast": True}
-            _change("addr", "replace", index=index, address=str(address), prefixlen=prefix, **more)
+        if alias:
+            _change("link", "set", index=index, state="up", ifalias=alias)
+        self._route.talk(link_up(index), *(address_add(index, address, prefix) for address, prefix in addresses))
 
     def delete_own(self, name: str, alias: str) -> None:
         """Take a link away if it bears this alias; any other stays."""

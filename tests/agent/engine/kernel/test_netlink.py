@@ -102,6 +102,8 @@ def test_threads_leave_nothing_open(namespace: Namespace) -> None:
             return [one.name for one in links.all()]
 
     with ThreadPoolExecutor(4) as pool:
+        all_there = threading.Barrier(4)
+        list(pool.map(lambda _: all_there.wait(20), range(4)))
         list(pool.map(work, range(8)))
         before = len(os.listdir("/proc/self/fd")), threading.active_count()
         assert list(pool.map(work, range(100))) == [["lo"]] * 100

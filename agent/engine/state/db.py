@@ -20,6 +20,7 @@ from agent.engine.state.migrations import migrate
 from agent.engine.state.reserve import Reserve
 
 QUIET = 60.0
+PAUSES = (0.0, 0.05, 0.2, 0.5)
 Statement = tuple[str, tuple[Any, ...]]
 
 
@@ -120,12 +121,23 @@ class Database:
         full = [item for item, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, NoSpace)]
         if full:
             self._tell(full[0])
-        if any(item.vital for item in full) and self._reserve.give_up():
-            vital = [item for item in full if item.vital]
-            again = dict(zip((id(item) for item in vital), self._transaction(vital), strict=True))
+        if vital := [item for item in full if item.vital]:
+            again = self._insist(vital)
             outcomes = [again.get(id(item), outcome) for item, outcome in zip(batch, outcomes, strict=True)]
         for item, outcome in zip(batch, outcomes, strict=True):
             item.settle(outcome)
+
+    def _insist(self, vital: list[_Item]) -> dict[int, EngineError | None]:
+        """Write what must be written with the reserve's blocks, or with those that something else is just freeing."""
+        self._reserve.give_up()
+        found: dict[int, EngineError | None] = {}
+        for pause in PAUSES:
+            time.sleep(pause)
+            found |= zip(map(id, vital), self._transaction(vital), strict=True)
+            vital = [item for item in vital if isinstance(found[id(item)], NoSpace)]
+            if not vital:
+                break
+        return found
 
     def _tell(self, item: _Item) -> None:
         if time.monotonic() - self._told > QUIET:

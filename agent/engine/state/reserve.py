@@ -8,6 +8,8 @@ import os
 import shutil
 from pathlib import Path
 
+from agent.engine.kernel.files import sync_directory
+
 LARGEST = 64 << 20
 PART = 64
 """At most one part in so many of the disk."""
@@ -40,4 +42,6 @@ class Reserve:
             self._path.unlink()
         except FileNotFoundError:
             return False
+        # A journalling file system frees blocks once their removal is on the disk.
+        sync_directory(self._path.parent)
         return True

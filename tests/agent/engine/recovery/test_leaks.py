@@ -3,6 +3,7 @@
 ``LONGSHORE_TEST_CYCLES`` sets how many cycles of run, exec and rm (1,000 are promised); the counts are printed.
 """
 
+import contextlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +29,11 @@ def counts(engine: RunningEngine, victim: Victim) -> dict[str, Any]:
     assert engine.process is not None
     proc = Path(f"/proc/{engine.process.pid}")
     status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-    watches = sum(
-        info.read_text().count("inotify wd")
-        for info in (proc / "fdinfo").iterdir()
-        if "inotify" in os.readlink(proc / "fd" / info.name)
-    )
+    watches = 0
+    for descriptor in (proc / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if "inotify" in os.readlink(descriptor):
+                watches += (proc / "fdinfo" / descriptor.name).read_text().count("inotify wd")
     found = victim.found()
     hierarchy = cgroups.detect()
     return {

@@ -133,12 +133,13 @@ def test_an_end_is_told_once(walk: Walk) -> None:
     with walk.case() as one:
         docker, since = one.docker, time.time() - 1
         OPERATIONS["stop"].before(docker)
+        container_id = docker.inspect("aa")["Id"]
         one.arm("exit.told", Action.KILL)
         OPERATIONS["stop"].act(docker)
         one.died()
         one.start()
         one.check()
-        span = f"--since {since:.0f} --until {time.time() + 1:.0f} --filter container=aa"
+        span = f"--since {since:.0f} --until {time.time() + 1:.0f} --filter container={container_id}"
         assert len(docker.ok(f"events {span} --filter event=die").splitlines()) == 1
         take_away(docker)
 

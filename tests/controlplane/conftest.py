@@ -45,12 +45,15 @@ def host(db: None) -> Host:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """A test with real transactions empties every table when it ends; lay back what the migrations wrote."""
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """A test with real transactions empties every table when it ends; lay back what the migrations wrote.
+
+    After the last test there is no database any more.
+    """
     yield
     marker = item.get_closest_marker("django_db")
     contents = getattr(connection, "_test_serialized_contents", None)
-    if marker and marker.kwargs.get("transaction") and contents:
+    if nextitem is not None and marker and marker.kwargs.get("transaction") and contents:
         with item.config.stash[blocking_manager_key].unblock():
             # Made anew by the flush under other keys, these would collide with those that are laid back.
             ContentType.objects.all().delete()

@@ -50,7 +50,7 @@ class ArchiveAnswer:
         if self._request.version >= (1, 1):
             self.answer.enable_chunked_encoding()
         await self.answer.prepare(self._request)
-        while not self._gone():
+        while not self._gone():  # noqa: ASYNC110  a transport tells nobody that its buffer is empty
             await asyncio.sleep(_PAUSE)
 
     def _gone(self) -> bool:

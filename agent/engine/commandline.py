@@ -16,7 +16,7 @@ from agent.engine.config import (
     EngineConfig,
     TcpDoor,
 )
-from agent.engine.containers.logdrivers import options as logdrivers
+from agent.engine.containers.logs.drivers import options as logdrivers
 from agent.engine.errors import Invalid
 from agent.engine.runtime.runtimes import ALIAS
 

@@ -68,7 +68,7 @@ class EngineConfig:
     default_capabilities: str = "podman"
     """``podman``: 11 capabilities, enough for all but ping as root; ``docker``: its 14."""
     seccomp_profile: Path = Path("/usr/share/containers/seccomp.json")
-    """Base of the default filter; ``containers/security.py`` tightens it."""
+    """Base of the default filter; ``containers/oci/seccomp.py`` tightens it."""
     pids_limit: int = 2048
     """Processes of a container that names no limit: a fork bomb stays inside."""
     shm_size: int = 64 << 20

@@ -38,11 +38,12 @@ from agent.engine.api.schema.system import Facts
 from agent.engine.build.service import BuildService
 from agent.engine.commandline import parse
 from agent.engine.config import EngineConfig
-from agent.engine.containers import apparmor, labels, pause, recovery
+from agent.engine.containers import pause, recovery
 from agent.engine.containers.access import Access
-from agent.engine.containers.machine import this_machine
+from agent.engine.containers.oci import apparmor, labels
+from agent.engine.containers.oci.seccomp import FilterCache
 from agent.engine.containers.ops import Ops
-from agent.engine.containers.seccomp import FilterCache
+from agent.engine.containers.options.machine import this_machine
 from agent.engine.containers.service import ContainerService
 from agent.engine.errors import EngineError, Invalid, System
 from agent.engine.events import EventBus, EventFile

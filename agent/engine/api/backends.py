@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from agent.engine.api.params import Filters
 from agent.engine.api.routers.volumes import inspect as volume_row
 from agent.engine.api.schema import system
-from agent.engine.containers import attach, inspect, links, listing, top
+from agent.engine.containers import inspect, links, listing, top
 from agent.engine.containers.access import Access
-from agent.engine.containers.archive import Archive
-from agent.engine.containers.attach import Attaching
-from agent.engine.containers.exec import Execs
-from agent.engine.containers.logs import LogOptions
-from agent.engine.containers.users import resolve
+from agent.engine.containers.files.archive import Archive
+from agent.engine.containers.io import attach
+from agent.engine.containers.io.attach import Attaching
+from agent.engine.containers.io.exec import Execs
+from agent.engine.containers.logs.reader import LogOptions
+from agent.engine.containers.oci.users import resolve
 from agent.engine.errors import EngineError, NotFound
 from agent.engine.events import EventBus
 from agent.engine.images.service import ImageService

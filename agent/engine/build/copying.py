@@ -15,7 +15,7 @@ from agent.engine.build.expand import expand_text
 from agent.engine.build.ignore import Ignore
 from agent.engine.build.instructions import Copy, InlineFile
 from agent.engine.build.tree import WILDCARDS, Tree
-from agent.engine.containers import users
+from agent.engine.containers.oci import users
 from agent.engine.errors import Invalid, NotFound
 from agent.engine.images.unpack import unpack
 

@@ -17,7 +17,7 @@ from agent.engine.build.output import BuildFailed, Output
 from agent.engine.build.runmounts import RunMounts
 from agent.engine.build.stages import Images, Snapshots
 from agent.engine.build.tree import Tree
-from agent.engine.containers.attach import AttachOptions
+from agent.engine.containers.io.attach import AttachOptions
 from agent.engine.containers.waits import NEXT_EXIT, Ended
 from agent.engine.errors import EngineError, NotFound
 from agent.engine.images.store import Image

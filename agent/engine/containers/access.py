@@ -11,17 +11,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from agent.engine.containers import sources
-from agent.engine.containers.archive import Archive
-from agent.engine.containers.attach import Attaching
-from agent.engine.containers.exec import Execs
-from agent.engine.containers.execspec import ProcessMaker
-from agent.engine.containers.gaps import Gaps
+from agent.engine.containers.files.archive import Archive
 from agent.engine.containers.health import HealthMonitor
-from agent.engine.containers.logdrivers.forward import Forwarding
-from agent.engine.containers.logs import Logs
+from agent.engine.containers.io.attach import Attaching
+from agent.engine.containers.io.exec import Execs
+from agent.engine.containers.io.execspec import ProcessMaker
+from agent.engine.containers.io.runs import Runs
+from agent.engine.containers.logs.drivers.forward import Forwarding
+from agent.engine.containers.logs.gaps import Gaps
+from agent.engine.containers.logs.reader import Logs
+from agent.engine.containers.logs.rotate import Rotator
 from agent.engine.containers.ops import Volumes
-from agent.engine.containers.rotate import Rotator
-from agent.engine.containers.runs import Runs
 from agent.engine.containers.stats import Host, Stats
 from agent.engine.events import EventBus
 from agent.engine.kernel.cgroups import Hierarchy

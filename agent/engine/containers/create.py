@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import config as configs
-from agent.engine.containers import hostconfig, limits, mounts, names, security, sharing, sources
 from agent.engine.containers import links as linking
-from agent.engine.containers.logdrivers.options import Default
+from agent.engine.containers import sharing, sources
+from agent.engine.containers.logs.drivers.options import Default
 from agent.engine.containers.ops import Image, Ops
+from agent.engine.containers.options import config as configs
+from agent.engine.containers.options import hostconfig, limits, mounts, names, security
 from agent.engine.errors import Conflict, Invalid
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks import ports, requests

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import remains, restarts, sharing
+from agent.engine.containers import remains, sharing
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options import restarts
 from agent.engine.containers.waits import Ended
 from agent.engine.errors import EngineError
 from agent.engine.kernel.failpoints import failpoint

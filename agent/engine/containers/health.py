@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agent.engine.containers.exec import Exec
+from agent.engine.containers.io.exec import Exec
 from agent.engine.errors import EngineError
 from agent.engine.events import EventBus, Lagging
 from agent.engine.state.records import ContainerRecord, Health, HealthResult, Status

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.engine.containers import security
+from agent.engine.containers.options import security
 from agent.engine.state.records import ContainerRecord, Health, MountPoint, State, Status
 from agent.engine.state.times import rfc3339nano
 

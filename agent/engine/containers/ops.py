@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agent.engine.config import EngineConfig
-from agent.engine.containers.limits import Machine
-from agent.engine.containers.seccomp import FilterCache
+from agent.engine.containers.oci.seccomp import FilterCache
+from agent.engine.containers.options.limits import Machine
 from agent.engine.containers.waits import Waits
 from agent.engine.events import EventBus
 from agent.engine.kernel.cgroups import Hierarchy

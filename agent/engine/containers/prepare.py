@@ -11,22 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from agent.engine.containers import (
-    apparmor,
-    blockio,
-    cdi,
-    devices,
-    labels,
-    seccomp,
-    security,
-    sharing,
-    spec,
-    users,
-    workdirs,
-)
-from agent.engine.containers.mounts import covers
+from agent.engine.containers import sharing
+from agent.engine.containers.oci import apparmor, cdi, labels, seccomp, spec, users, workdirs
+from agent.engine.containers.oci.spec import Json, Prepared
 from agent.engine.containers.ops import Ops
-from agent.engine.containers.spec import Json, Prepared
+from agent.engine.containers.options import blockio, devices, security
+from agent.engine.containers.options.mounts import covers
 from agent.engine.errors import Invalid, System
 from agent.engine.kernel import files
 from agent.engine.kernel import mounts as kernel_mounts

@@ -12,8 +12,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.containers import create, exited, pause, remains, remove, restarts, sharing, sources
+from agent.engine.containers import create, exited, pause, remains, remove, sharing, sources
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options import restarts
 from agent.engine.containers.start import PROCESSES, start
 from agent.engine.errors import EngineError
 from agent.engine.kernel import cgroups, files, pidfd

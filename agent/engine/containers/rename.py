@@ -2,8 +2,8 @@
 
 import msgspec
 
-from agent.engine.containers import names
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options import names
 from agent.engine.errors import Conflict, Invalid
 from agent.engine.state.records import ContainerRecord
 

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from agent.engine.containers import hostconfig, restarts
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options import hostconfig, restarts
 from agent.engine.errors import Invalid, NotFound, System
 from agent.engine.kernel import mounts, syscalls
 from agent.engine.kernel.idmaps import IdMap

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from agent.engine.containers import sharing
-from agent.engine.containers.mounts import FLAT
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options.mounts import FLAT
 from agent.engine.errors import System
 from agent.engine.kernel import mounts, syscalls
 from agent.engine.state.records import ContainerRecord, MountPoint

@@ -11,8 +11,9 @@ import signal
 
 import msgspec
 
-from agent.engine.containers import exited, signals
+from agent.engine.containers import exited
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options import signals
 from agent.engine.containers.start import start
 from agent.engine.errors import Conflict, NotModified, System
 from agent.engine.kernel import pidfd

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers import blockio, hostconfig, limits
 from agent.engine.containers.ops import Ops
+from agent.engine.containers.options import blockio, hostconfig, limits
 from agent.engine.errors import Conflict, Invalid, System
 from agent.engine.runtime.base import RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Status

@@ -7,8 +7,8 @@ from aiohttp import web
 from agent.engine.api import params, versions
 from agent.engine.api.answers import empty, reply
 from agent.engine.api.hijack import Hijack, content_type, until_gone
-from agent.engine.containers.attach import Client
-from agent.engine.containers.exec import CANNOT_RUN, Exec
+from agent.engine.containers.io.attach import Client
+from agent.engine.containers.io.exec import CANNOT_RUN, Exec
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
 
@@ -19,7 +19,7 @@ KEYS = (
 
 
 class Execs(Protocol):
-    """What is needed of ``containers/exec``."""
+    """What is needed of ``containers/io/exec``."""
 
     def create(self, record: ContainerRecord, wanted: Exec) -> Exec: ...
     def get(self, exec_id: str) -> Exec: ...

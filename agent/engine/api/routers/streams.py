@@ -12,10 +12,11 @@ from agent.engine.api import params
 from agent.engine.api.answers import empty, stream
 from agent.engine.api.archives import PATH_STAT, ArchiveAnswer, stat_header
 from agent.engine.api.hijack import MULTIPLEXED_SINCE, Hijack, content_type, until_gone
-from agent.engine.containers import attach, logs
-from agent.engine.containers.archive import Receiver
-from agent.engine.containers.attach import AttachOptions, Client
-from agent.engine.containers.logs import ALL, LogOptions
+from agent.engine.containers.files.archive import Receiver
+from agent.engine.containers.io import attach
+from agent.engine.containers.io.attach import AttachOptions, Client
+from agent.engine.containers.logs import reader as logs
+from agent.engine.containers.logs.reader import ALL, LogOptions
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
 
@@ -24,13 +25,13 @@ BINARY_SINCE = (1, 28)
 
 
 class Attaching(Protocol):
-    """What is needed of ``containers/attach``."""
+    """What is needed of ``containers/io/attach``."""
 
     async def serve(self, record: ContainerRecord, options: AttachOptions, client: Client) -> bool: ...
 
 
 class Archive(Protocol):
-    """What is needed of ``containers/archive``."""
+    """What is needed of ``containers/files/archive``."""
 
     async def stat(self, record: ContainerRecord, path: str) -> dict[str, Any]: ...
     async def send(self, record: ContainerRecord, path: str, receiver: Receiver) -> None: ...

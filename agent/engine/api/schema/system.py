@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.engine.api import versions
-from agent.engine.containers import cdi
+from agent.engine.containers.oci import cdi
 
 Json = dict[str, Any]
 

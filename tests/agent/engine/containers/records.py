@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.engine.containers import config, hostconfig
+from agent.engine.containers.options import config, hostconfig
 from agent.engine.state.records import ContainerRecord
 
 ID = "ab" * 32

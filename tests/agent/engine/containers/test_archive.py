@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers.archive import Archive, clean
+from agent.engine.containers.files.archive import Archive, clean
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System
 from agent.engine.events import EventBus
 from agent.engine.state.records import ContainerRecord, MountPoint

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import attach
-from agent.engine.containers.attach import Attaching, AttachOptions
-from agent.engine.containers.logs import Logs
-from agent.engine.containers.runs import Runs
+from agent.engine.containers.io import attach
+from agent.engine.containers.io.attach import Attaching, AttachOptions
+from agent.engine.containers.io.runs import Runs
+from agent.engine.containers.logs.reader import Logs
 from agent.engine.errors import Conflict, Invalid
 from agent.engine.events import EventBus
 from agent.engine.kernel.inotify import Watcher

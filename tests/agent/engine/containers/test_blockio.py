@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import blockio, hostconfig, limits
+from agent.engine.containers.options import blockio, hostconfig, limits
 from agent.engine.errors import Invalid, System
 from agent.engine.kernel import cgroups, quota
 from tests.agent.engine.conftest import RunningEngine

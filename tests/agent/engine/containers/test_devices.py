@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import cdi, devices
+from agent.engine.containers.oci import cdi
+from agent.engine.containers.options import devices
 from agent.engine.errors import Invalid, System
 from tests.agent.engine.conftest import RunningEngine
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.containers import workdirs
+from agent.engine.containers.oci import workdirs
 from tests import busybox
 from tests.agent.engine.conftest import RunningEngine
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers.exec import Exec, Execs
-from agent.engine.containers.execspec import ProcessMaker, environment
+from agent.engine.containers.io.exec import Exec, Execs
+from agent.engine.containers.io.execspec import ProcessMaker, environment
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
 from agent.engine.kernel import cgroups, syscalls

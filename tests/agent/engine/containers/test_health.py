@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.engine.containers import health
-from agent.engine.containers.exec import Exec
+from agent.engine.containers.io.exec import Exec
 from agent.engine.events import EventBus
 from agent.engine.state.records import ContainerRecord, Health, HealthResult, State, Status
 

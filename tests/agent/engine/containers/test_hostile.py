@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import security
+from agent.engine.containers.options import security
 from agent.engine.errors import Invalid
 from tests.agent.engine.conftest import RunningEngine
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.containers.logdrivers import journald, options, syslog, tags
-from agent.engine.containers.logdrivers.messages import Cutter
-from agent.engine.containers.logdrivers.options import Default
+from agent.engine.containers.logs.drivers import journald, options, syslog, tags
+from agent.engine.containers.logs.drivers.messages import Cutter
+from agent.engine.containers.logs.drivers.options import Default
 from agent.engine.errors import Invalid, System
 from agent.streams.joining import Piece
 from tests.agent.engine.containers.records import ID, record

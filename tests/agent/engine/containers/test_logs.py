@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers.logfiles import LogFiles
-from agent.engine.containers.logs import LogOptions, Logs, check_readable
+from agent.engine.containers.logs.files import LogFiles
+from agent.engine.containers.logs.reader import LogOptions, Logs, check_readable
 from agent.engine.errors import NotSupported
 from agent.engine.kernel.inotify import Watcher
 from agent.engine.state.records import ContainerRecord

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import config, hostconfig, limits, mounts, names, restarts, security, signals
-from agent.engine.containers.tmpfs import tmpfs_options
+from agent.engine.containers.options import config, hostconfig, limits, mounts, names, restarts, security, signals
+from agent.engine.containers.options.tmpfs import tmpfs_options
 from agent.engine.errors import Invalid
 from tests.agent.engine.containers.records import ID, record
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.containers import apparmor, labels
-from agent.engine.containers.labels import Labels
+from agent.engine.containers.oci import apparmor, labels
+from agent.engine.containers.oci.labels import Labels
 from agent.engine.errors import Invalid
 from tests.agent.engine.conftest import RunningEngine
 from tests.agent.engine.containers.test_spec import built

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.containers import logfiles, rotate
-from agent.engine.containers.logdrivers import options
-from agent.engine.containers.logdrivers.options import Bounds
-from agent.engine.containers.logfiles import LogFiles
-from agent.engine.containers.logs import LogOptions, Logs
+from agent.engine.containers.logs import files as logfiles
+from agent.engine.containers.logs import rotate
+from agent.engine.containers.logs.drivers import options
+from agent.engine.containers.logs.drivers.options import Bounds
+from agent.engine.containers.logs.files import LogFiles
+from agent.engine.containers.logs.reader import LogOptions, Logs
 from agent.engine.kernel.inotify import Watcher
 from agent.engine.state.records import ContainerRecord
 

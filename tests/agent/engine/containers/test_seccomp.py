@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agent.engine.containers import seccomp, security
+from agent.engine.containers.oci import seccomp
+from agent.engine.containers.options import security
 
 PROFILE = json.loads(Path("/usr/share/containers/seccomp.json").read_text())
 

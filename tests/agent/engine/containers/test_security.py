@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import security
+from agent.engine.containers.options import security
 from tests.agent.engine.conftest import RunningEngine
 
 ELEVEN = sum(1 << security.KERNEL_CAPABILITIES.index(name) for name in security.DEFAULT_CAPABILITIES)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from agent.engine.containers import security, spec
-from agent.engine.containers.limits import Machine
-from agent.engine.containers.spec import Prepared
-from agent.engine.containers.users import User
+from agent.engine.containers.oci import spec
+from agent.engine.containers.oci.spec import Prepared
+from agent.engine.containers.oci.users import User
+from agent.engine.containers.options import security
+from agent.engine.containers.options.limits import Machine
 from agent.engine.errors import Invalid
 from agent.engine.state.records import MountPoint
 from tests.agent.engine.containers.records import ID, record

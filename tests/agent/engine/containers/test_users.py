@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.containers.users import User, resolve
+from agent.engine.containers.oci.users import User, resolve
 from agent.engine.errors import Invalid
 
 

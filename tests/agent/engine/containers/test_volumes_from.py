@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.engine.containers.mounts import collect, inherited
+from agent.engine.containers.options.mounts import collect, inherited
 from agent.engine.errors import Invalid
 from agent.engine.state.records import MountPoint
 

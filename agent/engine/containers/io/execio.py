@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from agent.engine.containers.attach import Client
+from agent.engine.containers.io.attach import Client
 from agent.engine.kernel import pidfd
 from agent.streams import detach, stdcopy
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agent.engine.containers.logfiles import LogFiles
-from agent.engine.containers.logs import LogOptions, Logs, renderer
-from agent.engine.containers.runs import Runs
+from agent.engine.containers.io.runs import Runs
+from agent.engine.containers.logs.files import LogFiles
+from agent.engine.containers.logs.reader import LogOptions, Logs, renderer
 from agent.engine.errors import Conflict, Invalid
 from agent.engine.state.records import ContainerRecord, Status
 from agent.streams import detach

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.engine.containers import security, users, workdirs
-from agent.engine.containers.exec import Exec
+from agent.engine.containers.io.exec import Exec
+from agent.engine.containers.oci import users, workdirs
+from agent.engine.containers.options import security
 from agent.engine.errors import Conflict
 from agent.engine.state.records import ContainerRecord
 

@@ -143,7 +143,7 @@ class Takers:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 << 20)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-s", "-B", "-m", "agent.engine.containers.taking"],
+                    [sys.executable, "-s", "-B", "-m", "agent.engine.containers.files.taking"],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

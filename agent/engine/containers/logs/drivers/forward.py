@@ -15,10 +15,10 @@ from typing import Protocol
 
 import msgspec
 
-from agent.engine.containers.logdrivers import journald, options, sinks, syslog, tags
-from agent.engine.containers.logdrivers.messages import Cutter
-from agent.engine.containers.logfiles import LogFiles
-from agent.engine.containers.logs import apart
+from agent.engine.containers.logs.drivers import journald, options, sinks, syslog, tags
+from agent.engine.containers.logs.drivers.messages import Cutter
+from agent.engine.containers.logs.files import LogFiles
+from agent.engine.containers.logs.reader import apart
 from agent.engine.errors import Invalid, System
 from agent.engine.kernel import files as disk
 from agent.engine.kernel.inotify import Watcher

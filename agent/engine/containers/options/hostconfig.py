@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from agent.engine.containers import devices, security
-from agent.engine.containers.logdrivers import options as logging
+from agent.engine.containers.logs.drivers import options as logging
+from agent.engine.containers.options import devices, security
 from agent.engine.errors import Invalid
 
 Json = dict[str, Any]

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.engine.containers.taking.out import Gone, Out
-from agent.engine.containers.taking.tree import IN_ROOT, Writer, find, go_mode, names, resolved
+from agent.engine.containers.files.taking.out import Gone, Out
+from agent.engine.containers.files.taking.tree import IN_ROOT, Writer, find, go_mode, names, resolved
 from agent.engine.images.untar import __main__ as untar
 from agent.engine.kernel import syscalls
 

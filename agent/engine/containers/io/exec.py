@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.engine.containers import execfile, execio, orphans
-from agent.engine.containers.attach import Client, keys
+from agent.engine.containers.io import execfile, execio, orphans
+from agent.engine.containers.io.attach import Client, keys
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
 from agent.engine.kernel import children, files

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from agent.engine.containers import logfiles
-from agent.engine.containers.gaps import Gaps
-from agent.engine.containers.logdrivers import options
-from agent.engine.containers.logs import apart
+from agent.engine.containers.logs import files as logfiles
+from agent.engine.containers.logs.drivers import options
+from agent.engine.containers.logs.gaps import Gaps
+from agent.engine.containers.logs.reader import apart
 from agent.engine.errors import EngineError
 from agent.engine.state.records import ContainerRecord
 

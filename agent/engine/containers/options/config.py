@@ -6,7 +6,7 @@ Null and absent mean "the image's"; an empty entrypoint that the client gave on 
 from collections.abc import Mapping
 from typing import Any
 
-from agent.engine.containers import signals
+from agent.engine.containers.options import signals
 from agent.engine.errors import Invalid
 
 Json = dict[str, Any]

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.engine.containers import cdi, limits, mounts, security
-from agent.engine.containers.labels import NONE, Labels
-from agent.engine.containers.users import User
+from agent.engine.containers.oci import cdi
+from agent.engine.containers.oci.labels import NONE, Labels
+from agent.engine.containers.oci.users import User
+from agent.engine.containers.options import limits, mounts, security
 from agent.engine.kernel.idmaps import IdMap
 from agent.engine.state.records import ContainerRecord, MountPoint
 

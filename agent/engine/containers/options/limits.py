@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.engine.containers import blockio
+from agent.engine.containers.options import blockio
 from agent.engine.errors import Invalid
 
 Json = dict[str, Any]

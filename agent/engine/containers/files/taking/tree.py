@@ -4,7 +4,7 @@ import os
 import stat
 import tarfile
 
-from agent.engine.containers.taking.out import Out
+from agent.engine.containers.files.taking.out import Out
 from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 
 IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS

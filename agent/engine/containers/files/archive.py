@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.engine.containers.takers import Job, Takers, pipe, pump
+from agent.engine.containers.files.takers import Job, Takers, pipe, pump
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System
 from agent.engine.events import EventBus
 from agent.engine.images.unpack import Limits, refusal

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 
-from agent.engine.containers.taking.jobs import work
+from agent.engine.containers.files.taking.jobs import work
 from agent.engine.kernel import syscalls
 
 LONGEST = 1 << 20

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from agent.engine.containers.logdrivers.syslog import LOCAL_SOCKETS, TLS, Address
+from agent.engine.containers.logs.drivers.syslog import LOCAL_SOCKETS, TLS, Address
 from agent.engine.errors import System
 from agent.engine.kernel.ledger import Ledger
 

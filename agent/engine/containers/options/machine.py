@@ -4,8 +4,8 @@ import os
 import resource
 from pathlib import Path
 
-from agent.engine.containers import security
-from agent.engine.containers.limits import Machine
+from agent.engine.containers.options import security
+from agent.engine.containers.options.limits import Machine
 from agent.engine.kernel import cgroups, machine
 
 

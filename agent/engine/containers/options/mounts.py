@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.containers.tmpfs import PROPAGATIONS, from_api, tmpfs_options
+from agent.engine.containers.options.tmpfs import PROPAGATIONS, from_api, tmpfs_options
 from agent.engine.errors import Invalid, System
 from agent.engine.state.records import MountPoint
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.engine.containers.logdrivers import syslog, tags
+from agent.engine.containers.logs.drivers import syslog, tags
 from agent.engine.errors import Invalid, System
 from agent.engine.state.records import ContainerRecord
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote_plus
 
-from agent.engine.containers.logdrivers import options
-from agent.engine.containers.logfiles import LogFiles
+from agent.engine.containers.logs.drivers import options
+from agent.engine.containers.logs.files import LogFiles
 from agent.engine.errors import NotSupported, System
 from agent.engine.kernel.inotify import Watcher
 from agent.engine.state.records import ContainerRecord

@@ -1,0 +1,1 @@
+"""A container's stdio and further processes in it: attach and exec."""

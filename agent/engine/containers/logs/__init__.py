@@ -1,0 +1,1 @@
+"""What containers have written: files, rotation, drivers, readers."""

@@ -123,14 +123,17 @@ def vendor(tmp_path: Path) -> Iterator[None]:
         directory.rmdir()
 
 
+def by_name(device: str) -> dict[str, Any]:
+    """What ``--device NAME`` of the CLI asks for, which an old CLI does not know."""
+    return {"HostConfig": {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": [device]}]}}
+
+
 @pytest.mark.usefixtures("vendor")
 def test_a_device_by_name(engine: RunningEngine) -> None:
     docker = engine.docker
-    docker.ok(
-        "create --name aa --device vendor.test/thing=zero busy"
-        " sh -c 'echo $VENDOR $SHARED; id -G; cat /vendor; cat /dev/vendor0 2>&1 | grep -c permitted;"
-        " echo x > /dev/vendor0'"
-    )
+    look = "echo $VENDOR $SHARED; id -G; cat /vendor; cat /dev/vendor0 2>&1 | grep -c permitted; echo x > /dev/vendor0"
+    body = {"Image": "busy", "Cmd": ["sh", "-c", look], "AttachStdout": True, "AttachStderr": True}
+    assert docker.api("POST", "/containers/create?name=aa", body | by_name("vendor.test/thing=zero"))[0] == 201
     (asked,) = docker.inspect("aa")["HostConfig"]["DeviceRequests"]
     assert (asked["Driver"], asked["DeviceIDs"]) == ("cdi", ["vendor.test/thing=zero"])
     done = docker("start -a aa")
@@ -143,8 +146,10 @@ def test_a_device_by_name(engine: RunningEngine) -> None:
 
 def test_there_is_no_such_device(engine: RunningEngine) -> None:
     docker = engine.docker
-    missing = docker("run --rm --device vendor.test/nosuch=x busy true")
-    assert (missing.code, "unresolvable CDI devices vendor.test/nosuch=x" in missing.err) == (125, True)
+    body = {"Image": "busy", "Cmd": ["true"]}
+    assert docker.api("POST", "/containers/create?name=aa", body | by_name("vendor.test/nosuch=x"))[0] == 201
+    code, missing = docker.api("POST", "/containers/aa/start")
+    assert (code, "unresolvable CDI devices vendor.test/nosuch=x" in missing["message"]) == (500, True)
     if not cdi.Catalogue().of_gpus():
         gpus = docker("run --rm --gpus all busy true")
         assert 'could not select device driver "" with capabilities: [[gpu]]' in gpus.err

@@ -60,10 +60,14 @@ class Installation:
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.data.glob("log/*.log"))
 
     def pids(self) -> dict[str, str]:
-        """Each process of supervisor's and its pid."""
+        """Each process of supervisor's and its pid, once none is counted as starting any more."""
         control = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.data / "run/supervisord.conf")]
-        done = subprocess.run([*control, "status"], capture_output=True, text=True, check=False)
-        rows = [line.split() for line in done.stdout.splitlines()]
+        ends = time.monotonic() + 30
+        rows = [["", "STARTING"]]
+        while any(row[1] == "STARTING" for row in rows) and time.monotonic() < ends:
+            done = subprocess.run([*control, "status"], capture_output=True, text=True, check=False)
+            rows = [line.split() for line in done.stdout.splitlines()]
+            time.sleep(0.2)
         return {row[0]: row[3].strip(",") for row in rows if row[1] == "RUNNING"}
 
     def docker(self, *words: str) -> str:

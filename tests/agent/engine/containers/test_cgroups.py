@@ -1,7 +1,6 @@
-"""Limits, figures, pause, OOM, devices by real cgroups: of this machine, and of pure v2 by ``tests/cgroup2.sh``."""
+"""Limits, figures, pause and OOM by real cgroups: of this machine, and of pure v2 by ``tests/vm.sh``."""
 
 import os
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,17 +106,6 @@ def test_smoke_figures(engine: RunningEngine) -> None:
     assert cpu["online_cpus"] == os.cpu_count()
     assert ("inactive_file" if VERSION == 2 else "total_inactive_file") in memory["stats"]
     assert docker.ok("stats --no-stream --format '{{.MemUsage}}' aa").endswith("/ 64MiB")
-
-
-def test_devices(engine: RunningEngine, tmp_path: Path) -> None:
-    docker = engine.docker
-    made = docker("run --rm --cap-add MKNOD busy sh -c 'mknod /tmp/sda b 8 0 && cat /tmp/sda'")
-    assert (made.code, "not permitted" in made.err) == (1, True)
-    os.mknod(tmp_path / "loop", 0o660 | stat.S_IFBLK, os.makedev(7, 200))
-    option = f"--device {tmp_path}/loop:/dev/mine:r"
-    assert "not permitted" not in docker(f"run --rm {option} busy head -c 1 /dev/mine").err
-    assert "not permitted" in docker(f"run --rm {option} busy sh -c 'echo x > /dev/mine'").err
-    assert docker.ok("run --rm busy sh -c 'head -c 4 /dev/zero | wc -c'") == "4"
 
 
 def test_a_fork_bomb_meets_its_limit(engine: RunningEngine) -> None:

@@ -69,6 +69,7 @@ def test_s4_masked_and_read_only_paths(engine: RunningEngine) -> None:
         assert "Read-only file system" in engine.docker(f"run --rm busy sh -c 'echo 1 > {path}'").err
 
 
+@pytest.mark.cgroups
 def test_s5_devices(engine: RunningEngine, tmp_path: Path) -> None:
     docker = engine.docker
     made = docker("run --rm --cap-add MKNOD busy sh -c 'mknod /tmp/sda b 8 0 && cat /tmp/sda'")

@@ -1,7 +1,7 @@
 """macvlan and ipvlan: containers that stand on a link of the host's, beside it.
 
 ``outside`` is another machine of that wire. What a kernel cannot do (VLANs, ipvlan) is refused in dockerd's words there
-and tested for real where it can: ``LONGSHORE_VM_MARK=links tests/cgroup2.sh``.
+and tested for real where it can: ``tests/vm.sh -m links``.
 """
 
 import json

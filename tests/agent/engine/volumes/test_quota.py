@@ -35,6 +35,7 @@ def write(path: Path, size: float) -> str:
     return done.stderr
 
 
+@pytest.mark.quotas
 async def test_it_works(disk: Path) -> None:
     for folder in ("volumes", "tmp"):
         (disk / folder).mkdir()

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Run the engine's tests of cgroups on a kernel with pure cgroup v2: Debian's own, in an emulated machine that sees this one's files read-only.
-# usage: tests/cgroup2.sh [PYTEST OPTION…]   every test marked "cgroups", or fewer: -k smoke
-# With LONGSHORE_VM_MARK=links: the tests of networks that need kinds of links which not every kernel has.
+# Run the tests that want another kernel on Debian's own, in an emulated machine that sees this one's files read-only: pure cgroup v2 (marked
+# "cgroups"), kinds of links (marked "links") and quotas (marked "quotas") that not every kernel has.
+# usage: tests/vm.sh [PYTEST OPTION…]   all of them, or fewer: -m cgroups, -k smoke
 # Needs root, qemu-system-x86 with virtiofsd, busybox-static, cpio, kmod, the project's .venv, and a package mirror for the
 # kernel. Emulation is slow: 10 to 30 s to boot, and all inside takes some ten times longer than outside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ "$(id -u)" = 0 ] || { echo "tests/cgroup2.sh must run as root, to share files with the machine"; exit 1; }
-seconds=${LONGSHORE_VM_SECONDS:-1500} mark=${LONGSHORE_VM_MARK:-cgroups}
+[ "$(id -u)" = 0 ] || { echo "tests/vm.sh must run as root, to share files with the machine"; exit 1; }
+seconds=${LONGSHORE_VM_SECONDS:-1500}
 scratch=$(mktemp -d /var/tmp/longshore-vm.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -28,8 +28,8 @@ done | awk '$1 == "insmod" && !seen[$2]++ {print $2}' >"$scratch/modules"
 while read -r file; do cp "$file" "$first/lib/modules/"; basename "$file" >>"$first/lib/modules/list"; done <"$scratch/modules"
 
 # Written as arguments, one a line, so that none needs quoting on the kernel's command line.
-printf '%s\n' -m "$mark" "$@" >"$scratch/arguments"
-grep -rl --include='test_*.py' "pytest.mark.$mark" tests >>"$scratch/arguments"
+printf '%s\n' -m "cgroups or links or quotas" "$@" >"$scratch/arguments"
+grep -rlE --include='test_*.py' 'pytest\.mark\.(cgroups|links|quotas)' tests >>"$scratch/arguments"
 cat >"$first/init" <<INIT
 #!/bin/busybox sh
 b=/bin/busybox
@@ -59,7 +59,7 @@ export PATH=$PWD/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 ip link set lo up
 for one in overlay veth bridge nf_tables; do modprobe \$one; done
 # The kernel's own way of loading these ends at the first root, which has no modprobe.
-[ $mark != links ] || for one in macvlan ipvlan 8021q dummy sctp nft_chain_nat nft_nat nft_masq nft_fib_inet nft_ct nf_conntrack_netlink af_packet; do modprobe \$one; done
+for one in macvlan ipvlan 8021q dummy sctp nft_chain_nat nft_nat nft_masq nft_fib_inet nft_ct nf_conntrack_netlink af_packet loop quota_v2; do modprobe \$one; done
 # An engine wants the controllers below the root, as systemd gives them.
 for one in \$(cat /sys/fs/cgroup/cgroup.controllers); do echo +\$one >/sys/fs/cgroup/cgroup.subtree_control; done
 cd $PWD

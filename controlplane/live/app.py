@@ -119,21 +119,20 @@ class Browsers:
     async def _serve(self, socket: Socket, route: Route, parts: Mapping[str, str], query: Mapping[str, str]) -> None:
         one = _Open(socket)
         self._open.add(one)
-        tasks = [
-            asyncio.create_task(_served(route, socket, parts, query)),
-            asyncio.create_task(socket.write()),
-            asyncio.create_task(one.watch()),
-        ]
+        serving = asyncio.create_task(_served(route, socket, parts, query))
+        writing = asyncio.create_task(socket.write())
+        watching = asyncio.create_task(one.watch())
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({serving, writing, watching}, return_when=asyncio.FIRST_COMPLETED)
             end = next((task.exception() for task in done if task.exception() is not None), None)
+            await _let_go(serving, watching)
+            if not (isinstance(end, Closed) and end.code == 0):
+                # the frame under way is not to be cut off: the writer ends by itself, as far as the browser takes it
+                socket.finish()
+                await asyncio.wait({writing}, timeout=_LAST_WORDS)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _let_go(serving, writing, watching)
             self._open.discard(one)
-        if not (isinstance(end, Closed) and end.code == 0):
-            await socket.flush(_LAST_WORDS)
         raise end or Closed(1000)
 
 
@@ -172,6 +171,12 @@ class _Open:
                         raise Closed(_code(refusal), refusal.detail) from None
         finally:
             restart.cancel()
+
+
+async def _let_go(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _served(route: Route, socket: Socket, parts: Mapping[str, str], query: Mapping[str, str]) -> None:

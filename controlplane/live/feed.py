@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
@@ -11,6 +10,7 @@ import structlog
 
 from controlplane.common import hints
 from controlplane.common.bus import async_client
+from controlplane.common.hints import Position
 
 log = structlog.get_logger(__name__)
 
@@ -18,14 +18,6 @@ _PAUSE: Final = 1.0
 
 Sink = Callable[[str, dict[str, Any]], None]
 """Called with `hint`, `stats` or `resync` and what came."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where the ring stands: the last number, and which ring it is. Epoch is empty while Redis is away."""
-
-    seq: int
-    epoch: str
 
 
 class Feed:

@@ -1,7 +1,6 @@
 """One browser's socket: JSON and bytes both ways, a bounded queue out, limits in, rights that are asked again."""
 
 import asyncio
-import contextlib
 import json
 import time
 from collections import deque
@@ -52,6 +51,7 @@ class Socket:
         self._queue: deque[tuple[str | bytes, bool]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
+        self._finishing = False
         self._room = asyncio.Event()
         self._room.set()
         self._empty = asyncio.Event()
@@ -125,7 +125,7 @@ class Socket:
         return time.monotonic() - began
 
     async def write(self) -> None:
-        """Send what is queued until cancelled.
+        """Send what is queued, until told to finish. Cancelled, it loses the frame that it is about to send.
 
         Raises:
             Closed: the browser left.
@@ -136,16 +136,15 @@ class Socket:
                 self._bytes -= len(frame)
                 self._check_room()
                 await self._send_frame(frame)
+            if self._finishing:
+                return
             self._wake.clear()
             await self._wake.wait()
 
-    async def flush(self, seconds: float) -> None:
-        """Send what is left, as far as the browser takes it in time."""
-        with contextlib.suppress(TimeoutError, Closed):
-            async with asyncio.timeout(seconds):
-                while self._queue:
-                    frame, _ = self._queue.popleft()
-                    await self._send_frame(frame)
+    def finish(self) -> None:
+        """Nothing more will be queued: `write` ends once all is sent."""
+        self._finishing = True
+        self._wake.set()
 
     async def _send_frame(self, frame: str | bytes) -> None:
         key = "text" if isinstance(frame, str) else "bytes"

@@ -82,8 +82,13 @@ class Stream:
 
     async def end(self) -> None:
         """Say that nothing more will be written."""
-        await self._session.send(lambda: self._session.mux.end(self.ident))
-        self._session.forget_finished(self.ident)
+
+        def make() -> bytes | None:
+            message = self._session.mux.end(self.ident)
+            self._session.forget_finished(self.ident)
+            return message
+
+        await self._session.send(make)
 
     async def reset(self, code: str, message: str = "") -> None:
         """End both directions now. Safe to call at any time, also twice."""
@@ -142,6 +147,7 @@ class Session:
         self._on_open = on_open
         self._streams: dict[int, Stream] = {}
         self._lock = asyncio.Lock()
+        self._sending: asyncio.Task[None] | None = None
         self._closed: StreamClosed | None = None
 
     async def open(self, target: str, head: dict[str, Any]) -> Stream:
@@ -160,17 +166,36 @@ class Session:
             opened.append(stream)
             return message
 
-        await self.send(make)
+        try:
+            await self.send(make)
+        except asyncio.CancelledError:
+            if opened:
+                await opened[0].reset("cancelled")
+            raise
         return opened[0]
 
     async def send(self, make: Callable[[], bytes | None]) -> None:
-        """Make a frame and send it, in one step as far as the other tasks see."""
-        async with self._lock:
-            if self._closed is not None:
-                return
-            message = make()
-            if message is not None:
-                await self._send(message)
+        """Make a frame and send it, in one step as far as the other tasks see.
+
+        A frame that was made counts in the mux, so it leaves also when the caller is cancelled meanwhile.
+        """
+        await self._lock.acquire()
+        try:
+            message = make() if self._closed is None else None
+        except BaseException:
+            self._lock.release()
+            raise
+        if message is None:
+            self._lock.release()
+            return
+        self._sending = asyncio.create_task(self._sent(message))
+        await asyncio.shield(self._sending)
+
+    async def _sent(self, message: bytes) -> None:
+        try:
+            await self._send(message)
+        finally:
+            self._lock.release()
 
     def feed(self, message: bytes) -> None:
         """Take one binary message from the wire.

@@ -95,3 +95,40 @@ async def test_a_lost_link_ends_every_wait() -> None:
             await asyncio.wait_for(task, 1)
     with pytest.raises(StreamClosed):
         await ends.control.open("engine", {})
+
+
+async def test_a_cancelled_caller_loses_no_frame() -> None:
+    """The mux has counted a frame once it is made: the wire must see it, or both ends disagree from then on."""
+    got = bytearray()
+
+    async def collect(stream: Stream, target: str, head: dict[str, Any]) -> None:
+        await stream.accept({})
+        async for chunk in stream:
+            got.extend(chunk)
+        await stream.end()
+
+    ends = Ends(collect)
+    gate = asyncio.Event()
+    gate.set()
+    wire = ends.control._send
+
+    async def held(message: bytes) -> None:
+        await gate.wait()
+        await wire(message)
+
+    ends.control._send = held
+    stream = await ends.control.open("engine", {})
+    await stream.accepted()
+    gate.clear()
+    write = asyncio.create_task(stream.write(b"a whole frame"))
+    opening = asyncio.create_task(ends.control.open("engine", {}))
+    await asyncio.sleep(0.01)
+    write.cancel()
+    opening.cancel()
+    await asyncio.gather(write, opening, return_exceptions=True)
+    gate.set()
+    await stream.end()
+    assert await stream.read() == b""
+    assert bytes(got) == b"a whole frame"
+    assert ends.control._streams == ends.agent._streams == {}
+    assert (await ends.control.open("engine", {})).ident

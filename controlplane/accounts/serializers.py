@@ -33,6 +33,13 @@ class MeChange(Strict):
     preferences = Preferences()
 
 
+class FeedPosition(serializers.Serializer[Any]):
+    """Where the feed of `/ws/events` stood when this was answered: `since` of a first subscription."""
+
+    seq = serializers.IntegerField()
+    epoch = serializers.CharField(help_text="Which feed; empty while it is away")
+
+
 class Me(serializers.Serializer[Any]):
     """Who is signed in."""
 
@@ -43,6 +50,7 @@ class Me(serializers.Serializer[Any]):
     roles = serializers.ListField(child=serializers.CharField())
     rights = serializers.ListField(child=serializers.CharField(), help_text="Held on at least one host")
     preferences = Preferences()
+    feed = FeedPosition()
 
 
 class RightsQuery(Query):

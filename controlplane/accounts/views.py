@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from controlplane.accounts import serializers as s
 from controlplane.accounts import services
 from controlplane.accounts.models import ApiToken, User
+from controlplane.common import hints
 from controlplane.common.errors import NotFound
 from controlplane.common.lists import Ordering, page
 from controlplane.common.permissions import SELF
@@ -49,6 +50,7 @@ class MeView(ApiView):
         return Response(self._me(user))
 
     def _me(self, user: User) -> dict[str, Any]:
+        here = hints.position()
         return {
             "id": str(user.pk),
             "username": user.username,
@@ -57,6 +59,7 @@ class MeView(ApiView):
             "roles": sorted(set(user.grants.values_list("role__name", flat=True))),
             "rights": sorted(self.access.rights),
             "preferences": user.preferences,
+            "feed": {"seq": here.seq, "epoch": here.epoch},
         }
 
 

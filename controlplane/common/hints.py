@@ -7,6 +7,7 @@ a browser sees have no gap unless the ring was lost; then its `epoch` is another
 import json
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
@@ -36,6 +37,23 @@ redis.call('LTRIM', KEYS[1], -tonumber(ARGV[3]), -1)
 redis.call('PUBLISH', ARGV[4], hint)
 return seq
 """
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the ring stands: the last number, and which ring it is. Epoch is empty while Redis is away."""
+
+    seq: int
+    epoch: str
+
+
+def position() -> Position:
+    """Where the ring stands now: what is read after this is at least as new as the hints up to it."""
+    try:
+        found: Any = client().mget(SEQ, EPOCH)
+    except redis.RedisError:
+        return Position(0, "")
+    return Position(int(found[0] or 0), (found[1] or b"").decode())
 
 
 def changed(

@@ -3,12 +3,12 @@ import type { QueryClient } from '@tanstack/react-query'
 
 import { get, saySignedOut } from './api'
 import { setServerTime } from './clock'
-import type { Kind } from './keys'
+import { type Kind, keys } from './keys'
 import { LiveCache } from './live'
 import { settle } from './orders'
 import { type Channel, CLOSE, hurry, type Message, openChannel } from './socket'
 import { createStore, useStore } from './store'
-import type { Page, Row } from './types'
+import type { Me, Page, Row } from './types'
 
 const HIDDEN_LIMIT = 5 * 60_000
 /** None named: all that this person may see. */
@@ -36,6 +36,12 @@ let lastMessage = Date.now()
 export function startLive(client: QueryClient): () => void {
   const cache = new LiveCache(client, fetchRows, (order) => void settle(order, client))
   let hiddenTimer: ReturnType<typeof setTimeout> | undefined
+  // What this page shows was asked for after `me` was: hints from there on are wanted, not from when the socket opens.
+  const feed = client.getQueryData<Me>(keys.me)?.feed
+  if (feed?.epoch) {
+    seq = feed.seq
+    epoch = feed.epoch
+  }
 
   function open(): void {
     channel = openChannel(

@@ -1647,6 +1647,12 @@ export interface components {
         ExecSession: {
             id: string;
         };
+        /** @description Where the feed of `/ws/events` stood when this was answered: `since` of a first subscription. */
+        FeedPosition: {
+            seq: number;
+            /** @description Which feed; empty while it is away */
+            epoch: string;
+        };
         /** @description Objects of one kind. */
         Group: {
             type: string;
@@ -1964,6 +1970,7 @@ export interface components {
             /** @description Held on at least one host */
             rights: string[];
             preferences: components["schemas"]["Preferences"];
+            feed: components["schemas"]["FeedPosition"];
         };
         /** @enum {string} */
         NameEnum: "no" | "always" | "on-failure" | "unless-stopped";
@@ -1973,18 +1980,18 @@ export interface components {
             not_after?: string;
             /** @description Id or name */
             host: string;
-            name: string;
-            driver?: string;
-            subnets?: components["schemas"]["SubnetBodyRequest"][];
-            internal?: boolean;
-            attachable?: boolean;
-            ipv6?: boolean;
             options?: {
                 [key: string]: string;
             };
             labels?: {
                 [key: string]: string;
             };
+            name: string;
+            driver?: string;
+            subnets?: components["schemas"]["SubnetBodyRequest"][];
+            internal?: boolean;
+            attachable?: boolean;
+            ipv6?: boolean;
         };
         /** @description A network of one host. */
         NetworkJson: {
@@ -2444,15 +2451,15 @@ export interface components {
             not_after?: string;
             /** @description Id or name */
             host: string;
-            name?: string;
-            /** @default local */
-            driver: string;
             options?: {
                 [key: string]: string;
             };
             labels?: {
                 [key: string]: string;
             };
+            name?: string;
+            /** @default local */
+            driver: string;
         };
         /** @description A volume of one host. */
         VolumeJson: {

@@ -108,8 +108,12 @@ def test_a_host_that_is_offline(lab: Lab, page: Page, name: str) -> None:
     edge.docker("run", "-d", "--name", name, "busybox", "sleep", "600")
     path = f"/containers/{lab.first(f'containers/?name={name}&state=running')['id']}"
     held: list[WebSocketRoute] = []
+
+    def hold(route: WebSocketRoute) -> None:
+        held.append(route)
+
     page = page.context.new_page()
-    page.route_web_socket("**/ws/events", held.append)
+    page.route_web_socket("**/ws/events", hold)
     page.goto(path)
     expect(page.get_by_role("status", name="State: running", exact=True)).to_be_visible()
     edge.stop()

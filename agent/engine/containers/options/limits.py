@@ -3,6 +3,7 @@
 The rules and their words are dockerd's; clients and people know them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ Json = dict[str, Any]
 
 MINIMUM = 6 << 20
 PERIOD = 100_000
+HIGHEST = 8192
+"""Number of a CPU or of a memory node."""
+_BOUNDS = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,28 @@ class Machine:
     """Hard limit on descriptors that a container gets; less where the engine may not raise its own."""
 
 
+class OutOfRange(ValueError):
+    """A list names a number that no machine has."""
+
+
 def expand(listed: str) -> set[int]:
     """``0-2,7`` as a set.
 
     Raises:
+        OutOfRange: a number is higher than any machine's: a range up to it would fill the memory.
         ValueError: it is no such list.
     """
     found: set[int] = set()
-    for part in filter(None, (part.strip() for part in listed.split(","))):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
+    for part in listed.split(",") if listed else []:
+        bounds = _BOUNDS.fullmatch(part)
+        if bounds is None:
+            raise ValueError(part)
+        first, last = int(bounds[1]), int(bounds[2] or bounds[1])
+        if last < first:
+            raise ValueError(part)
+        if last > HIGHEST:
+            raise OutOfRange(part)
+        found.update(range(first, last + 1))
     return found
 
 
@@ -134,6 +150,10 @@ def _check_cpu(host: Mapping[str, Any], machine: Machine) -> None:
         wanted = host.get(key) or ""
         try:
             missing = expand(wanted) - expand(available)
+        except OutOfRange:
+            raise Invalid(
+                f"Invalid value {wanted} for cpuset {what}: value of out range, maximum is {HIGHEST}"
+            ) from None
         except ValueError:
             raise Invalid(f"Invalid value {wanted} for cpuset {what}: invalid format: {wanted}") from None
         if missing:

@@ -122,6 +122,10 @@ def test_bad_host_config(host: dict[str, Any], words: str) -> None:
         ({"NanoCpus": 3 * 10**9}, "Range of CPUs is from 0.01 to 2.00"),
         ({"CpusetCpus": "9"}, "Requested CPUs are not available - requested 9, available: 0-1"),
         ({"CpusetCpus": "x"}, "Invalid value x for cpuset cpus"),
+        ({"CpusetCpus": "1-0"}, "Invalid value 1-0 for cpuset cpus: invalid format"),
+        ({"CpusetCpus": "0-3999999999"}, "maximum is 8192"),
+        ({"CpusetMems": "0-30000000"}, "maximum is 8192"),
+        ({"CpusetCpus": "0-3999999999999999999999"}, "invalid format"),
         ({"CpuPeriod": 5}, "CPU cfs period can not be less"),
     ],
 )

@@ -124,41 +124,49 @@ class AgentLinks:
             return None
 
         lock = asyncio.Lock()
+        greeted = asyncio.Event()
 
         async def send_text(text: str) -> None:
+            await greeted.wait()
             async with lock:
                 await _send(send, {"type": "websocket.send", "text": text})
 
         async def send_bytes(data: bytes) -> None:
+            await greeted.wait()
             await _send(send, {"type": "websocket.send", "bytes": data})
 
-        epoch = await database_sync_to_async(presence.host_connected)(
-            host_id, boot_id=boot_id, address=address, capabilities=capabilities, protocol=protocol
-        )
-        if epoch is None:
-            await _close(send, UNKNOWN, "this host was revoked")
-            return None
         streams = _Streams(self._blob)
-        connection = AgentConnection(
-            host_id, epoch, address, boot_id, Session(Side.CONTROL, send_bytes, streams.opened), send_text
-        )
+        session = Session(Side.CONTROL, send_bytes, streams.opened)
+        connection = AgentConnection(host_id, address, boot_id, capabilities, session, send_text, greeted)
         streams.connection = connection
         return connection, streams
 
     async def _serve(self, connection: AgentConnection, streams: "_Streams", receive: Receive, send: Send) -> None:
+        # held before its host is called online: who reads that finds the way to it
         older = HUB.hold(connection)
         reason = "connection lost"
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(reports.WINDOW + 1)
         try:
+            epoch = await database_sync_to_async(presence.host_connected)(
+                connection.host_id,
+                boot_id=connection.boot_id,
+                address=connection.address,
+                capabilities=connection.capabilities,
+                protocol=versions.PROTOCOL,
+            )
+            if epoch is None:
+                await _close(send, UNKNOWN, "this host was revoked")
+                return
+            connection.epoch = epoch
             if older is not None:
                 await database_sync_to_async(presence.host_superseded)(
                     connection.host_id, address=connection.address, same_boot=older.boot_id == connection.boot_id
                 )
             await leases.take(connection.host_id)
             interval = getattr(settings, "LINK_HEARTBEAT_SECONDS", versions.HEARTBEAT_SECONDS)
-            await connection.send_text(
-                reports.write("hello", protocol=versions.PROTOCOL, server_time=time.time(), heartbeat=interval)
-            )
+            hello = reports.write("hello", protocol=versions.PROTOCOL, server_time=time.time(), heartbeat=interval)
+            await _send(send, {"type": "websocket.send", "text": hello})
+            connection.greeted.set()
             tasks: list[asyncio.Task[Any]] = [
                 asyncio.create_task(self._read(connection, receive, queue)),
                 asyncio.create_task(self._report(connection, queue)),
@@ -175,6 +183,7 @@ class AgentLinks:
             await _close(send, code, reason)
         finally:
             connection.session.close()
+            connection.greeted.set()
             await streams.close()
             if HUB.release(connection):
                 await leases.give_up(connection.host_id)

@@ -14,14 +14,19 @@ REVOKED = 4403
 
 @dataclass
 class AgentConnection:
-    """One authenticated connection. `closing` is set with the code and words to close it with."""
+    """One authenticated connection.
+
+    `greeted`: the hello has left, and what follows it may. `closing` is set with the code and words to close it with.
+    """
 
     host_id: uuid.UUID
-    epoch: int
     address: str
     boot_id: str
+    capabilities: list[str]
     session: Session
     send_text: Callable[[str], Awaitable[None]]
+    greeted: asyncio.Event
+    epoch: int = 0
     heard_at: float = 0.0
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     why: tuple[int, str] = (1000, "")
@@ -47,6 +52,8 @@ class Hub:
         older = self._held.get(connection.host_id)
         self._held[connection.host_id] = connection
         if older is not None:
+            # until it has one of its own, its end is the end of what it replaced
+            connection.epoch = older.epoch
             older.close(SUPERSEDED, "a newer connection of this host")
         return older
 

@@ -91,7 +91,7 @@ async def test_what_is_asked_of_a_host_while_it_connects_comes_after_the_hello(m
         greeting = json.loads((await sent.get())["text"])
         nonce, spki = greeting["nonce"], greeting["spki"]
         proof = key.sign(agent_statement(str(host.pk), settings.LONGSHORE_URL, spki, nonce, "b"))
-        answer = {"host_id": str(host.pk), "boot_id": "b", "protocol": PROTOCOL, "sig": base64.b64encode(proof).decode()}
+        answer = GOOD | {"host_id": str(host.pk), "protocol": PROTOCOL, "sig": base64.b64encode(proof).decode()}
         said.put_nowait({"type": "websocket.receive", "text": json.dumps(answer)})
         assert json.loads((await sent.get())["text"])["type"] == "hello"
         after = [await sent.get(), await sent.get()]

@@ -69,7 +69,7 @@ def plan(
     if host["NetworkMode"] == "host" or host["UTSMode"] == "host":
         config["Hostname"] = body.get("Hostname") or os.uname().nodename
     warnings = [*limits.check(host, ops.machine), *requests.check_mode(body, host)]
-    security.sysctls(host)
+    security.sysctls(sharing.resolved(ops, host))
     limits.without(host, ops.machine)
     if hostconfig.layer_size(host.get("StorageOpt")) and not ops.snapshots.limits():
         raise Invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")

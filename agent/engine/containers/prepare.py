@@ -154,6 +154,7 @@ async def prepared(
         if given.get("Type") == "bind" and not (given.get("BindOptions") or {}).get("CreateMountpoint")
     }
     privileged = bool(host.get("Privileged"))
+    security.sysctls(sharing.resolved(ops, host))
     ids = sharing.users_of(ops, record)
 
     def look() -> _Found:

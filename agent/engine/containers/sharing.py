@@ -51,6 +51,23 @@ def by_id(ops: Ops, host: dict[str, object]) -> None:
                     raise
 
 
+def resolved(ops: Ops, host: Mapping[str, Any]) -> dict[str, Any]:
+    """A ``HostConfig`` with the modes of those whose namespaces it joins: a container may stand before the host's.
+
+    Those that do not exist are left; the start says so.
+    """
+    found = dict(host)
+    for key in ("NetworkMode", "IpcMode"):
+        seen = set[str]()
+        while (mode := str(found.get(key) or "")).startswith(hostconfig.CONTAINER) and mode not in seen:
+            seen.add(mode)
+            try:
+                found[key] = find(ops, mode.removeprefix(hostconfig.CONTAINER)).host_config.get(key)
+            except Invalid:
+                break
+    return found
+
+
 def other(ops: Ops, record: ContainerRecord, key: str) -> ContainerRecord | None:
     """The running container with which this one shares, by this mode.
 

@@ -141,6 +141,33 @@ def test_s9_sysctls_by_namespace(engine: RunningEngine, host: dict[str, Any], fi
         assert seen == " ".join(host["Sysctls"].values()).split()
 
 
+@pytest.mark.parametrize(("mode", "name"), [("NetworkMode", "net.ipv4.ip_default_ttl"), ("IpcMode", "kernel.shmmni")])
+def test_s9_the_hosts_own_by_way_of_another_container(engine: RunningEngine, mode: str, name: str) -> None:
+    """Whose namespace is joined has the host's: what is set there would be set on the host."""
+    docker = engine.docker
+    same = Path("/proc/sys", *name.split(".")).read_text().strip()
+
+    def asked(owner: str) -> tuple[int, dict[str, Any]]:
+        joined = {mode: f"container:{owner}"}
+        host = {**joined, "Sysctls": {name: same}}
+        found: tuple[int, dict[str, Any]] = docker.api(
+            "POST", "/containers/create?name=bb", {"Image": "busy", "Cmd": ["true"], "HostConfig": host}
+        )
+        return found
+
+    docker.ok(f"run -d --name aa --{mode.removesuffix('Mode').lower()} host busy sleep 60")
+    code, answer = asked("aa")
+    assert (code, "not allowed with the host's" in answer["message"]) == (400, True)
+    docker.ok(f"run -d --name far --{mode.removesuffix('Mode').lower()} container:aa busy sleep 60")
+    assert asked("far")[0] == 400
+    if mode == "NetworkMode":
+        # Whose name is taken only later: the start finds it.
+        assert asked("later")[0] == 201
+        docker.ok("run -d --name later --network host busy sleep 60")
+        started, answer = docker.api("POST", "/containers/bb/start")
+        assert (started, "not allowed with the host's" in answer["message"]) == (500, True)
+
+
 def as_nobody(*command: str) -> int:
     return subprocess.run(
         ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *command],

@@ -17,7 +17,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from aiohttp import web
 
@@ -73,6 +72,7 @@ from agent.engine.state.db import Database
 from agent.engine.state.journal import Journal
 from agent.engine.state.locks import Locks
 from agent.engine.state.repository import Containers, Networks, Volumes
+from agent.engine.storage.drivers import choice
 from agent.engine.volumes.discovery import Places
 from agent.engine.volumes.service import VolumeService
 
@@ -99,7 +99,7 @@ class Engine:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.paths.root.chmod(0o700)
         self._lock = files.lock(self.paths.lock)
-        check_root(self.paths.root)
+        driver = choice.chosen(self.paths.root, config.storage_driver)
         self.database = Database(self.paths.database)
         self.records = Containers(self.database)
         self.events = EventBus(kept=EventFile(self.paths.events))
@@ -108,7 +108,9 @@ class Engine:
         self.hierarchy = cgroups.detect()
         self.runtime = self._runtimes()
         self.ids = idmaps.of(config.userns_remap) if config.userns_remap else None
-        content, layers, self.snapshots = open_stores(self.paths.root, self.database)
+        content, layers, self.snapshots = open_stores(
+            self.paths.root, self.database, lambda folder: choice.opened(driver, folder, self._place_mounter)
+        )
         self.snapshots.roots = self.paths.roots
         if self.ids is not None:
             self._map(self.ids)
@@ -189,6 +191,8 @@ class Engine:
 
     def _map(self, ids: IdMap) -> None:
         """Show the data root with the ids of user namespaces, to those who are root there and to no other user."""
+        if not self.snapshots.mappable:
+            raise Invalid(f"--userns-remap does not go with the storage driver {self.snapshots.driver}")
         root, mapped, users = self.paths.root, self.paths.mapped, self.paths.user_namespace("engine")
         mounts.unmount(mapped, lazy=True)
         namespaces.remove_network(users)
@@ -204,7 +208,7 @@ class Engine:
         for directory in (self.paths.run, self.paths.roots):
             os.chown(directory, 0, ids.root[1])
             directory.chmod(0o710)
-        self.snapshots.map(mapped / "layers", ids.root)
+        self.snapshots.map(mapped, ids.root)
 
     def _runtimes(self) -> Runtimes:
         conmon, state, added = Conmon(self._place_conmon), self.paths.runtime, dict(self.config.runtimes)
@@ -229,6 +233,10 @@ class Engine:
         for directory in filter(None, places):
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "cgroup.procs").write_text(str(pid))
+
+    def _place_mounter(self, pid: int) -> None:
+        """Where nothing but its container's end ends it."""
+        self._place_conmon(pid, "mounts")
 
     def routes(self) -> list[web.RouteDef]:
         """Every route of the API."""
@@ -291,6 +299,7 @@ class Engine:
             selinux=bool(labels.contexts()),
             userns=self.ids is not None,
             filesystem=mounts.filesystem_of(self.paths.root),
+            driver=self.snapshots.driver,
         )
 
     async def recover(self) -> None:
@@ -336,6 +345,7 @@ class Engine:
             await asyncio.wait(tuple(self.ops.tasks), timeout=LAST_WORK)
         await self.access.close()
         await self.exits.close()
+        self.ops.ooms.close()
         await self.networks.close()
         await self.volumes.close()
         self.snapshots.close()
@@ -343,16 +353,6 @@ class Engine:
         self.database.close()
         with contextlib.suppress(FileNotFoundError):
             self.config.socket.unlink()
-
-
-def check_root(root: Path) -> None:
-    """Refuse a root where no container's layer can be.
-
-    Raises:
-        Invalid: it lies on overlayfs, whose upper directory the kernel refuses there.
-    """
-    if mounts.filesystem_of(root) == "overlay":
-        raise Invalid(f"{root} lies on overlayfs, which cannot hold layers: choose a root on ext4, xfs or tmpfs")
 
 
 async def serve(config: EngineConfig) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def watch(ops: Ops, container_id: str, processes: Processes) -> None:
-    """Act on the end of this run when it comes."""
+    """Act on the end of this run when it comes, and on processes that the kernel kills for want of memory."""
     exit_file = ops.paths.exits(container_id) / container_id
     task = ops.exits.watch(container_id, processes, exit_file, ops.paths.bundle(container_id))
 
@@ -35,6 +35,25 @@ def watch(ops: Ops, container_id: str, processes: Processes) -> None:
             ops.spawn(_act(ops, container_id, processes, done.result(), remains.AGAIN), f"end of {container_id[:12]}")
 
     task.add_done_callback(ended)
+    record = ops.containers.find(container_id)
+
+    def killed() -> None:
+        if not ops.closing:
+            ops.spawn(_killed(ops, container_id), f"oom of {container_id[:12]}")
+
+    ops.ooms.watch(container_id, remains.group_of(ops, container_id), killed)
+    # The record of a run that begins is still the last one's.
+    if record is not None and record.state.alive:
+        ops.ooms.adopt(container_id, told=record.state.oom_killed)
+
+
+async def _killed(ops: Ops, container_id: str) -> None:
+    """The container may run on."""
+    async with ops.locks.hold(container_id):
+        record = ops.containers.find(container_id)
+        if record is not None and record.state.alive and ops.ooms.take(container_id):
+            ops.tell(record, "oom")
+            await ops.containers.save(record.with_state(oom_killed=True), vital=True)
 
 
 async def _act(ops: Ops, container_id: str, processes: Processes, end: Exit, wait: float) -> None:
@@ -72,6 +91,8 @@ async def finish(
     """
     if not record.state.alive:
         return record
+    killed = ops.ooms.take(record.id) or (end.oom_killed and not record.state.oom_killed)
+    ops.ooms.forget(record.id)
     lasted = max(0.0, (end.finished_ns - record.state.started_ns) / 1e9)
     again = restart and restarts.wanted(
         record.host_config["RestartPolicy"], code=end.code, count=record.restart_count, by_hand=record.stopped_by_hand
@@ -83,7 +104,7 @@ async def finish(
         conmon_pid=0,
         conmon_ticks=0,
         exit_code=end.code,
-        oom_killed=end.oom_killed,
+        oom_killed=end.oom_killed or killed or record.state.oom_killed,
         finished_ns=end.finished_ns,
         error="",
     )
@@ -91,7 +112,7 @@ async def finish(
         ended = msgspec.structs.replace(ended, restart_count=record.restart_count + 1)
     if ops.told.get(record.id) != record.state.pid_ticks:
         ops.told[record.id] = record.state.pid_ticks
-        if end.oom_killed:
+        if killed:
             ops.tell(record, "oom", time_ns)
         ops.tell(record, "die", time_ns, exitCode=str(end.code))
     failpoint("exit.told")

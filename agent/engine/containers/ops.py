@@ -14,6 +14,7 @@ from agent.engine.containers.waits import Waits
 from agent.engine.events import EventBus
 from agent.engine.kernel.cgroups import Hierarchy
 from agent.engine.kernel.idmaps import IdMap
+from agent.engine.kernel.oom import Ooms
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.paths import Paths
 from agent.engine.runtime.base import Runtime
@@ -48,6 +49,8 @@ class Images(Protocol):
 class Snapshots(Protocol):
     """Writable layers by container id."""
 
+    @property
+    def driver(self) -> str: ...
     def limits(self) -> bool: ...
     async def prepare(self, key: str, chain_id: str, size: int = 0) -> None: ...
     async def mount(self, key: str, *, volatile: bool = False, mapped: bool = False) -> Path: ...
@@ -146,8 +149,12 @@ class Ops:
     closing: bool = False
     forgotten: Callable[[str], None] = lambda _: None
     """Told the id of a container that is gone: others may remember things of it."""
+    ooms: Ooms = field(init=False)
     start_again: "StartAgain" = field(init=False)
     """A restart policy's start: set by the service, since a start watches for the end that leads here."""
+
+    def __post_init__(self) -> None:
+        self.ooms = Ooms(self.hierarchy)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         """Work that outlives the request; waited for at shutdown, its failure logged."""

@@ -79,12 +79,16 @@ async def clean(ops: Ops, container_id: str) -> None:
             del ops.cleanups[container_id]
 
 
+def group_of(ops: Ops, container_id: str) -> str:
+    """The group of a container that runs, or has left one."""
+    own = ops.paths.bundle(container_id) / GROUP
+    return own.read_text() if own.exists() else f"{ops.config.cgroup}/{container_id}"
+
+
 def _remove_groups(ops: Ops, container_id: str) -> None:
     sharing.release_memory(ops, container_id)
     bundle = ops.paths.bundle(container_id)
-    own = bundle / GROUP
-    group = own.read_text() if own.exists() else f"{ops.config.cgroup}/{container_id}"
-    gone = cgroups.remove(ops.hierarchy, group, patience=1.0)
+    gone = cgroups.remove(ops.hierarchy, group_of(ops, container_id), patience=1.0)
     conmon_gone = cgroups.remove(ops.hierarchy, f"{ops.config.cgroup}/conmon/{container_id}", patience=1.0)
     if not gone or not conmon_gone:
         raise System(f"a process of container {container_id} does not end")

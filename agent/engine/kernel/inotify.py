@@ -9,7 +9,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,3 +92,61 @@ class Watcher:
                 event.set()
             if mask & _IGNORED:
                 self._waiting.pop(watch, None)
+
+
+class Files:
+    """Calls back when a file is modified; for files of the kernel's that are marked so. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._calls: dict[int, Callable[[], None]] = {}
+
+    def watch(self, path: Path, call: Callable[[], None]) -> int:
+        """A number by which to leave it.
+
+        Raises:
+            OSError: it is not there, or too many are watched.
+        """
+        if self._descriptor < 0:
+            self._descriptor = _checked(_libc.inotify_init1(_NONBLOCK | _CLOEXEC), "inotify")
+            asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
+        number = _checked(_libc.inotify_add_watch(self._descriptor, os.fsencode(path), _MODIFY), str(path))
+        self._calls[number] = call
+        return number
+
+    def leave(self, number: int) -> None:
+        """Watch this one no more."""
+        if self._calls.pop(number, None) is not None:
+            _libc.inotify_rm_watch(self._descriptor, number)
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self._descriptor >= 0:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._descriptor, 65536)
+        except BlockingIOError:
+            return
+        at, found = 0, set()
+        while at + _EVENT.size <= len(data):
+            number, mask, _, length = _EVENT.unpack_from(data, at)
+            at += _EVENT.size + length
+            if mask & _Q_OVERFLOW:
+                found |= set(self._calls)
+            elif mask & _IGNORED:
+                self._calls.pop(number, None)
+            else:
+                found.add(number)
+        for number in found:
+            if (call := self._calls.get(number)) is not None:
+                call()
+
+
+def _checked(number: int, what: str) -> int:
+    if number < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), what)
+    return number

@@ -77,6 +77,35 @@ def test_a_child_killed_for_memory_is_told(engine: RunningEngine) -> None:
     assert engine.docker.inspect("aa")["State"]["OOMKilled"]
 
 
+def oom_events(engine: RunningEngine, name: str) -> int:
+    until_now = f"--since 1 --until {time.time() + 0.001:.3f}"
+    return len(engine.docker.ok(f"events {until_now} --filter container={name} --filter event=oom").splitlines())
+
+
+def test_smoke_an_out_of_memory_kill_is_told_while_the_container_runs_on(own_engine: RunningEngine) -> None:
+    docker = own_engine.docker
+    docker.ok("run -d --name aa -m 32m --memory-swap 32m busy sleep 600")
+    docker.ok("run -d --name bb busy sleep 600")
+    hog = "exec aa sh -c 'head -c 200m /dev/zero | tail; true'"
+
+    def told() -> int:
+        return oom_events(own_engine, "aa")
+
+    docker(hog)
+    until(told)
+    state = docker.inspect("aa")["State"]
+    assert (state["Running"], state["OOMKilled"]) == (True, True)
+    own_engine.kill9()
+    own_engine.start()
+    before = told()
+    docker(hog)
+    until(lambda: told() > before)
+    assert docker.inspect("aa")["State"]["Running"]
+    assert oom_events(own_engine, "bb") == 0
+    docker.ok("restart -t 0 aa")
+    assert not docker.inspect("aa")["State"]["OOMKilled"]
+
+
 def test_smoke_pause_stops_the_clock_of_a_process(engine: RunningEngine) -> None:
     docker = engine.docker
     docker.ok("run -d --name aa busy sh -c 'i=0; while true; do i=$((i+1)); echo $i > /count; sleep 0.05; done'")

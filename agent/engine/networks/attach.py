@@ -20,7 +20,7 @@ from agent.engine.networks.ops import HOST_HOSTS, HOST_RESOLV, Ops, host_resolv,
 from agent.engine.networks.ports import Binding, PortRequest, shown
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.state.lookup import only_prefix
-from agent.engine.state.records import NetworkRecord, NetworkState
+from agent.engine.state.records import ContainerRecord, NetworkRecord, NetworkState
 
 
 async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
@@ -54,11 +54,19 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
         await ops.start_resolver(one, request.dns)
         undo.pop_all()
     ops.live[one.container_id] = one
-    if linking := linked.parents(ops, one.container_id):
+    linking = linked.parents(ops, one.container_id)
+    if linking:
         await ops.workers.run(lambda _: linked.refresh(ops, linking))
+    await _open_links(ops, one, linking)
     for end in one.endpoints.values():
         ops.tell_endpoint(end, "connect", one.container_id)
     return _result(ops, one, mode.kind, request)
+
+
+async def _open_links(ops: Ops, one: LiveSandbox, linking: list[ContainerRecord]) -> None:
+    record = ops.containers.find(one.container_id)
+    if record is not None and (linking or record.links):
+        await ops.workers.run(lambda home: linked.open_ports(ops, home, [record, *linking]))
 
 
 def make_endpoint(ops: Ops, one: LiveSandbox, network: NetworkRecord, config: Json) -> Endpoint:

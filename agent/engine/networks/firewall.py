@@ -7,7 +7,8 @@
                  whose containers may not talk to each other: a rewritten packet would stay on the bridge, so the
                  engine's relay answers there (TCP). Nor for ::1, which the kernel lets out of no link: relayed too
     forward      into a bridge: answers, published ports (rewritten by us, or ``routed`` to), neighbours on the same
-                 bridge; else dropped. Out of an internal bridge: nothing
+                 bridge, and where those may not talk what links open (``openings.py``); else dropped. Out of an
+                 internal bridge: nothing
     postrouting  what leaves a bridge's subnet by another link is masqueraded, and so is a connection that comes back to
                  the bridge from which it came (hairpin), or from the host's loopback
 
@@ -17,6 +18,9 @@ Tables of others are never read or written.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from agent.engine.networks import openings
+from agent.engine.networks.openings import Linking
 
 VERSIONS = (4, 6)
 FAMILY = {4: "ip", 6: "ip6"}
@@ -65,6 +69,7 @@ class RuleSet:
     table: str
     bridges: dict[str, BridgeRules] = field(default_factory=dict)
     ports: set[PortRule] = field(default_factory=set)
+    linking: Linking = field(default_factory=dict)
 
 
 def _key(port: PortRule) -> tuple[str, str]:
@@ -130,6 +135,11 @@ def _into(bridge: BridgeRules) -> str:
         lines.append("ct status dnat accept")
     if bridge.icc:
         lines.append(f'iifname "{bridge.link}" accept')
+    else:
+        lines += [
+            f"{FAMILY[version]} saddr . {FAMILY[version]} daddr . meta l4proto . th dport @opened{version} accept"
+            for version in VERSIONS
+        ]
     body = "".join(f"    {line}\n" for line in (*lines, "drop"))
     return f"  chain into_{chain_name(bridge.link)} {{\n{body}  }}\n"
 
@@ -185,6 +195,11 @@ def render(rules: RuleSet) -> str:
         delete_table(rules.table)
         + f"table inet {rules.table} {{\n"
         + _maps(rules.ports)
+        + (
+            ""
+            if all(bridge.icc for bridge in bridges)
+            else openings.sets(openings.OPENED, openings.opened(rules.linking))
+        )
         + "".join(_into(bridge) for bridge in bridges)
         + "".join(_out_of(bridge) for bridge in bridges if bridge.internal)
         + _verdicts("into", [bridge.link for bridge in bridges], "into")

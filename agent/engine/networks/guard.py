@@ -8,7 +8,9 @@ Frames of links that are not ours pass. A container that routes for others must 
 
 from collections.abc import Iterable
 
+from agent.engine.networks import openings
 from agent.engine.networks.endpoint import Endpoint
+from agent.engine.networks.openings import Linking
 
 CHAIN = """\
   chain prerouting {
@@ -65,7 +67,8 @@ def delete_table(table: str) -> str:
     return f"add table bridge {table}\ndelete table bridge {table}\n"
 
 
-def render(table: str, ends: Iterable[Endpoint]) -> str:
+def render(table: str, ends: Iterable[Endpoint], linking: Linking) -> str:
     """The whole table, replacing the one that is there in the same transaction."""
     sets = "".join(f"  set {name} {{\n    type {kind}\n  }}\n" for name, kind in SETS.items())
-    return f"{delete_table(table)}table bridge {table} {{\n{sets}{CHAIN}}}\n{add(table, ends)}"
+    sets += openings.sets(openings.SETS, openings.between(linking) | openings.opened(linking))
+    return f"{delete_table(table)}table bridge {table} {{\n{sets}{CHAIN}{openings.CHAINS}}}\n{add(table, ends)}"

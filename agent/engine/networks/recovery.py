@@ -10,7 +10,7 @@ from agent.engine.errors import EngineError
 from agent.engine.kernel import namespaces
 from agent.engine.kernel.netlink import Links
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import live, sandbox
+from agent.engine.networks import linked, live, sandbox
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.ops import Ops
@@ -28,6 +28,7 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
     """
     adopted = [record for record in running if read_mode(record.network_mode).kind != "container"]
     await asyncio.gather(*(_adopt(ops, record) for record in adopted))
+    await ops.workers.run(lambda home: linked.open_ports(ops, home, adopted))
     needed = {end.network_id for one in ops.live.values() for end in one.endpoints.values()}
     networks = [ops.catalogue.find(one) for one in sorted(needed)]
     if not any(network.driver == "bridge" for network in networks):

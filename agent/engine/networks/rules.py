@@ -1,5 +1,6 @@
-"""The rules in force: what ``firewall.py`` and ``guard.py`` write, applied. Called in worker threads."""
+"""The rules in force: what ``firewall.py``, ``guard.py`` and ``openings.py`` write, applied. Called in workers."""
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -7,9 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 from agent.engine.errors import System
 from agent.engine.kernel import conntrack
 from agent.engine.kernel.networkers import Home
-from agent.engine.networks import firewall, foreign, guard
+from agent.engine.networks import firewall, foreign, guard, openings
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.firewall import BridgeRules, PortRule, RuleSet
+from agent.engine.networks.openings import Linking, Opening
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +78,23 @@ class Rules:
                 self._try(home, guard.add(self.table, fresh.values()))
 
     def unguard(self, home: Home, ends: Iterable[Endpoint]) -> None:
-        """Forget links; those that were not guarded are fine."""
+        """Forget links, and what is open between them and others; those that were not guarded are fine."""
+        ends = list(ends)
         with self._lock:
+            self._close(home, {end.veth for end in ends})
             gone = [known for end in ends if (known := self._guarded.pop(end.veth, None)) is not None]
             if self._guarding:
                 self._try(home, guard.delete(self.table, gone))
+
+    def open(self, home: Home, link: str, wanted: Collection[Opening]) -> bool:
+        """Let a link talk to these neighbours, and to no others, on a bridge where nobody may.
+
+        Returns:
+            False where the kernel cannot filter bridges: the link must stay isolated.
+        """
+        with self._lock:
+            self._relink(home, {**self._set.linking, link: frozenset(wanted)})
+            return self._guarding
 
     def restore(self, home: Home) -> bool:
         """Write the table again if somebody has removed or flushed it; whether that was needed."""
@@ -117,14 +131,30 @@ class Rules:
     def _replace(self, home: Home, bridges: dict[str, BridgeRules]) -> None:
         if not self._installed:
             self._guarding = self._can_guard(home)
-        changed = RuleSet(self.table, bridges, self._set.ports)
+        changed = dataclasses.replace(self._set, bridges=bridges)
         home.nft.run(self._render(changed))
         self._set = changed
         self._installed = True
 
     def _render(self, rules: RuleSet) -> str:
-        guarded = guard.render(self.table, self._guarded.values()) if self._guarding else ""
+        guarded = guard.render(self.table, self._guarded.values(), rules.linking) if self._guarding else ""
         return firewall.render(rules) + guarded
+
+    def _close(self, home: Home, gone: Collection[str]) -> None:
+        """Forget what is open to and from these links."""
+        known = self._set.linking
+        if known:
+            kept = {
+                link: frozenset(one for one in wanted if one.target_link not in gone)
+                for link, wanted in known.items()
+                if link not in gone
+            }
+            self._relink(home, kept)
+
+    def _relink(self, home: Home, linking: Linking) -> None:
+        before, self._set.linking = self._set.linking, linking
+        if self._installed:
+            self._try(home, openings.commands(self.table, before, linking, bridged=self._guarding))
 
     def _can_guard(self, home: Home) -> bool:
         """A kernel may have been built without nftables for bridges."""

@@ -6,8 +6,9 @@ import pytest
 from agent.engine.containers import links
 from agent.engine.errors import Invalid, System
 from agent.engine.state.records import Link, NetworkState, State, Status
-from tests.agent.engine.conftest import RunningEngine
+from tests.agent.engine.conftest import RunningEngine, running_engine
 from tests.agent.engine.containers.records import record
+from tests.netns import run
 
 
 @pytest.mark.parametrize(
@@ -110,3 +111,49 @@ def test_on_a_network_of_ones_own_it_is_a_name_for_one_container(engine: Running
     found = docker.inspect("web")
     assert found["HostConfig"]["Links"] is None
     assert found["NetworkSettings"]["Networks"]["mine"]["Links"] == ["db:alias"]
+
+
+def reached(engine: RunningEngine, source: str, address: str, port: int) -> bool:
+    return engine.docker(f"exec {source} nc -w 1 {address} {port}").code == 0
+
+
+def test_a_link_opens_exposed_ports_where_containers_may_not_talk() -> None:
+    with running_engine("--no-icc") as engine:
+        docker = engine.docker
+
+        def inside(command: str) -> str:
+            return run(*engine.namespace.argv("sh", "-c", command))
+
+        def addresses() -> dict[str, str]:
+            return {name: docker.inspect(name)["NetworkSettings"]["IPAddress"] for name in ("db", "web", "other")}
+
+        def check() -> None:
+            assert reached(engine, "web", addresses()["db"], 80)
+            for source, target, port in (
+                ("web", "db", 81),
+                ("db", "web", 80),
+                ("other", "db", 80),
+                ("web", "other", 80),
+            ):
+                assert not reached(engine, source, addresses()[target], port), (source, target, port)
+
+        serve = "sh -c 'httpd -p 80 -h /; exec httpd -f -p 81 -h /'"
+        docker.ok(f"run -d --name db --expose 80 busy {serve}")
+        docker.ok(f"run -d --name web --link db:alias busy {serve}")
+        docker.ok(f"run -d --name other --expose 80 busy {serve}")
+        check()
+        # Whether the host lets its table ``inet`` see what a bridge carries: of a new namespace it does.
+        inside("sysctl -qw net.bridge.bridge-nf-call-iptables=0 || true")
+        engine.kill9()
+        engine.start()
+        check()
+        before = addresses()["db"]
+        assert before in inside("nft list ruleset | grep -A3 'set opened4'")
+        docker.ok("stop -t 0 db")
+        assert before not in inside("nft list ruleset | grep -A3 'set opened4'")
+        docker.ok("run -d --name between busy sleep 60")
+        docker.ok("start db")
+        assert addresses()["db"] != before
+        check()
+        docker.ok("rm -f web")
+        assert "elements" not in inside("nft list ruleset | grep -A2 -E 'set (opened.|linking|linked) '")

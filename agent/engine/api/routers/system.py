@@ -95,10 +95,10 @@ class _Handlers:
         wanted = params.filters(request, allowed=EVENT_FILTERS)
         bus = self._backend.events
         with bus.subscribe() as subscription:
+            # at the same moment, so that each event is in one of them: an exit that is found late has an earlier time
+            past = tuple(bus.history(since, until or None)) if since else ()
             response = await stream(request)
-            seen = 0
-            for event in bus.history(since, until or None) if since else ():
-                seen = event["timeNano"]
+            for event in past:
                 if selected(event, wanted):
                     await response.write(line(event))
             if until and until <= time.time_ns():
@@ -107,7 +107,7 @@ class _Handlers:
             try:
                 async with asyncio.timeout(timeout):
                     async for event in subscription:
-                        if event["timeNano"] > seen and selected(event, wanted):
+                        if selected(event, wanted):
                             await response.write(line(event))
             except (TimeoutError, Lagging):
                 # A client that was cut off sees the end of the stream and asks again with since.

@@ -68,10 +68,22 @@ async def test_ping(bench: Any) -> None:
 
 async def test_trap_2_the_head_of_a_silent_stream_comes_at_once(bench: Any) -> None:
     backend, session = bench
-    async with asyncio.timeout(1), session.get("/v1.41/events") as answer:
+    async with asyncio.timeout(10), session.get("/v1.41/events") as answer:
         assert answer.status == 200
         die(backend)
         assert json.loads(await answer.content.readline())["Action"] == "die"
+
+
+async def test_an_exit_that_is_found_late_is_told_too(bench: Any) -> None:
+    """Its time is the exit's own, earlier than that of what was told meanwhile."""
+    backend, session = bench
+    die(backend, "quick")
+    async with asyncio.timeout(10), session.get("/v1.41/events?since=1") as answer:
+        assert json.loads(await answer.content.readline())["Actor"]["ID"] == "abcquick"
+        backend.events.publish("container", "die", "abclate", {"name": "late"}, time_ns=time.time_ns() - 10**9)
+        die(backend, "last")
+        told = [json.loads(await answer.content.readline())["Actor"]["ID"] for _ in range(2)]
+    assert told == ["abclate", "abclast"]
 
 
 async def test_trap_5_and_12_filters(bench: Any) -> None:

@@ -49,11 +49,12 @@ class LastTails:
                       "finished_at": str(state.get("FinishedAt") or "")}  # fmt: skip
         except (EngineDown, EngineError):
             found = None
-        followed = self._followed.pop(engine_id, None)
-        if followed is not None:
-            lines, task = followed
+        lines, task = self._followed.pop(engine_id, (deque(maxlen=LINES), None))
+        if task is not None:
             await asyncio.wait({task}, timeout=_PATIENCE)
             task.cancel()
+        # one that ended at once may be gone before it could be followed, or does not remove itself and was not
+        if task is not None and (lines or found is None):
             facts["log_tail"] = list(lines)
         elif found is not None:
             lines = deque(maxlen=LINES)

@@ -71,6 +71,8 @@ class _View:
     def told(self, kind: str, content: dict[str, Any]) -> None:
         """The feed has something."""
         if kind == "resync":
+            # another ring counts from one again
+            self._last = 0
             self._socket.put("resync")
         elif kind == "stats":
             self._stats(content)

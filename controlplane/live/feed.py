@@ -86,11 +86,12 @@ class Feed:
 
     async def _catch_up(self, connection: Any) -> None:
         here = await self._position(connection)
-        if self._epoch and (here.epoch != self._epoch or here.seq < self._seq):
+        missed = await self.since(self._seq) if self._epoch and here.epoch == self._epoch else None
+        if missed is None:
+            # what was told before we listened, to sockets that are open already, is not known
             self._tell("resync", {})
-        elif self._epoch:
-            for hint in await self.since(self._seq) or []:
-                self._tell("hint", hint)
+        for hint in missed or []:
+            self._tell("hint", hint)
         self._seq, self._epoch = here.seq, here.epoch
 
     def _heard(self, channel: bytes, content: dict[str, Any]) -> None:

@@ -1,14 +1,10 @@
 """Links, addresses and routes of a network namespace: all that no container's start waits for (that: ``rtnetlink.py``).
 
-Changes are made by pyroute2, in no other module, and it is loaded with the first of them: it takes 0.3 s and 12 MiB.
-What each engine asks at its start and for each free subnet is only read, by messages made by hand, so an engine that
-finds its bridges as they were never loads it.
+Links are made by pyroute2, in a process of its own (``linking.py``). What each engine asks at its start and for each
+free subnet, and a link's removal, goes by messages made by hand, so an engine that finds its bridges as they were never
+starts that process. Changes wait for the kernel, so only worker threads come here.
 
-An ``IPRoute`` is an asyncio loop inside, with several descriptors: it cannot be opened where a loop runs, so only
-worker threads come here, and they open it for one piece of work (2 ms) instead of each keeping one. It speaks for the
-network namespace that the thread is in when it opens it.
-
-Sources: rtnetlink(7), linux/if_link.h, linux/rtnetlink.h, https://docs.pyroute2.org/iproute.html
+Sources: rtnetlink(7), linux/if_link.h, linux/rtnetlink.h
 """
 
 import errno
@@ -19,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 
+from agent.engine.kernel.linking import Linker
 from agent.engine.kernel.rtnetlink import (
     IFA_ADDRESS,
     IFLA_ADDRESS,
@@ -40,8 +37,11 @@ from agent.engine.kernel.rtnetlink import (
     address_add,
     attributes,
     ifinfo,
+    link_delete,
     link_up,
 )
+
+_linker = Linker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +136,15 @@ class Links:
     def delete(self, name: str) -> None:
         """Take a link away. Idempotent: the kernel may be doing it by itself, its namespace being gone."""
         try:
-            _change("link", "del", index=socket.if_nametoindex(name))
+            self._route.talk(link_delete(socket.if_nametoindex(name)))
         except OSError:
             if name in (known for _, known in socket.if_nameindex()):
                 raise
 
 
 def _change(noun: str, command: str, **attributes: object) -> None:
-    import pyroute2
-
-    try:
-        with pyroute2.IPRoute() as route:
-            getattr(route, noun)(command, **attributes)
-    except pyroute2.NetlinkError as error:
-        raise NetlinkError(error.code, os.strerror(error.code)) from error
+    if refused := _linker.change(noun, command, **attributes):
+        raise NetlinkError(refused, os.strerror(refused))
 
 
 def _link(body: bytes) -> Link:

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 NETLINK_ROUTE = 0
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWADDR, RTM_GETADDR = 16, 18, 19, 20, 22
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK, RTM_NEWADDR, RTM_GETADDR = 16, 17, 18, 19, 20, 22
 RTM_NEWROUTE, RTM_GETROUTE, RTM_NEWNEIGH = 24, 26, 28
 REQUEST, ACK, DUMP, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
 NESTED = 0x8000
@@ -112,6 +112,10 @@ def forwarding_entry(port: int, mac: str) -> bytes:
 
 def link_up(index: int) -> bytes:
     return message(RTM_NEWLINK, ACK, ifinfo(index, IFF_UP, IFF_UP))
+
+
+def link_delete(index: int) -> bytes:
+    return message(RTM_DELLINK, ACK, ifinfo(index))
 
 
 def family_of(address: Address) -> int:

@@ -2,14 +2,18 @@
 
 import errno
 import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
 import pytest
 
+from agent.engine.kernel import linking
+from agent.engine.kernel.linking import Linker
 from agent.engine.kernel.netlink import Link, Links
 from agent.engine.kernel.rtnetlink import Rtnetlink, default_route
 from tests.agent.engine.networks.bench import Namespace
@@ -94,6 +98,22 @@ def test_refusals(links: Links) -> None:
     with pytest.raises(OSError, match="File exists") as refused:
         links.add_bridge("br0", "02:42:00:00:00:07", 1500)
     assert refused.value.errno == errno.EEXIST
+
+
+def test_the_process_that_makes_links_comes_and_goes(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "IDLE_SECONDS", 0.5)
+    linker = Linker()
+    with namespace.entered():
+        assert linker.change("link", "add", ifname="br0", kind="bridge") == 0
+        assert linker._process is not None
+        os.kill(linker._process.pid, signal.SIGKILL)
+        assert linker.change("link", "add", ifname="br0", kind="bridge") == errno.EEXIST
+    last = linker._process
+    deadline = time.monotonic() + 20
+    while linker._process is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert linker._process is None
+    assert last.returncode == -signal.SIGKILL
 
 
 def test_threads_leave_nothing_open(namespace: Namespace) -> None:

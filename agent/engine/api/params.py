@@ -12,11 +12,14 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
+from agent.engine import shapes
 from agent.engine.api import versions
 from agent.engine.api.times import nanoseconds
 from agent.engine.errors import Invalid, System
 
 Filters = dict[str, list[str]]
+
+_DECODER = json.JSONDecoder(parse_constant=shapes.refuse, parse_float=shapes.finite)
 
 _EXPECTED = {
     "Expecting value": "looking for beginning of value",
@@ -109,20 +112,26 @@ def filters(request: web.Request, *, allowed: Set[str], name: str = "filters") -
     return found
 
 
-async def json_body(request: web.Request, *, optional: bool = False, strict: bool = False) -> dict[str, Any]:
+async def json_body(
+    request: web.Request, shape: shapes.Shape = None, *, optional: bool = False, strict: bool = False
+) -> dict[str, Any]:
     """The body as a JSON object.
 
     Args:
         request: the request.
+        shape: the types of its fields, where somebody else does not look at them.
         optional: an empty body is an empty object.
         strict: a body that cannot be read is 400 in every API version, as for networks.
     """
     try:
-        return await _json_body(request, optional=optional)
+        body = await _json_body(request, optional=optional)
+        if shape is not None and (words := shapes.wrong(body, shape)):
+            _refuse(request, words, since=f"invalid JSON: {words}")
     except System as error:
         if strict:
             raise Invalid(str(error)) from error
         raise
+    return body
 
 
 async def _json_body(request: web.Request, *, optional: bool) -> dict[str, Any]:
@@ -140,17 +149,19 @@ async def _json_body(request: web.Request, *, optional: bool) -> dict[str, Any]:
         _refuse(request, "EOF", since="invalid JSON: got EOF while reading request body")
     try:
         text = raw.decode()
-        value, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))
+        value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip()))
     except json.JSONDecodeError as error:
         _refuse(request, go_syntax_error(error), since=f"invalid JSON: {go_syntax_error(error)}")
     except (UnicodeDecodeError, RecursionError):
         _refuse(request, "invalid JSON: not UTF-8, or nested too deeply")
+    except ValueError as error:
+        _refuse(request, str(error), since=f"invalid JSON: {error}")
     if text[end:].strip() and not _lenient(request):
         raise Invalid("unexpected content after JSON")
     if value is None:
         return {}
     if not isinstance(value, dict):
-        _refuse(request, f"json: cannot unmarshal {go_kind(value)} into Go value of type object")
+        _refuse(request, f"json: cannot unmarshal {shapes.kind(value)} into Go value of type object")
     return value
 
 
@@ -164,14 +175,6 @@ def registry_auth(request: web.Request, header: str = "X-Registry-Auth") -> dict
     except (binascii.Error, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def go_kind(value: Any) -> str:
-    """The name that Go's encoding/json has for a value's type."""
-    if isinstance(value, bool):
-        return "bool"
-    names: dict[type, str] = {int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
 
 
 def go_syntax_error(error: json.JSONDecodeError) -> str:

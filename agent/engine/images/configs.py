@@ -7,6 +7,7 @@ import json
 import platform
 from typing import Any
 
+from agent.engine import shapes
 from agent.engine.errors import Invalid
 from agent.engine.state.times import rfc3339nano
 from agent.engine.storage.content import DIGEST
@@ -35,7 +36,7 @@ def parse_document(data: bytes, noun: str) -> Json:
         Invalid: no JSON, no object, or nested beyond all need.
     """
     try:
-        value = json.loads(data)
+        value = shapes.loads(data)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"invalid {noun}: {error}") from None
     if not isinstance(value, dict):
@@ -58,14 +59,8 @@ def parse_config(data: bytes) -> tuple[Json, list[str]]:
         raise Invalid("invalid image configuration: diff_ids are not digests")
     if len(diff_ids) > MAX_LAYERS:
         raise Invalid(f"max depth exceeded: the image has {len(diff_ids)} layers, at most {MAX_LAYERS} can be mounted")
-    inner = {} if config.get("config") is None else config["config"]
-    if not isinstance(inner, dict):
-        raise Invalid("invalid image configuration: config is not an object")
-    for key, kind in (("Env", list), ("Cmd", list), ("Entrypoint", list), ("Labels", dict), ("Volumes", dict)):
-        if inner.get(key) is not None and not isinstance(inner[key], kind):
-            raise Invalid(f"invalid image configuration: {key} has the wrong type")
-    if config.get("history") is not None and not isinstance(config["history"], list):
-        raise Invalid("invalid image configuration: history is not a list")
+    if words := shapes.wrong(config, shapes.IMAGE):
+        raise Invalid(f"invalid image configuration: {words}")
     return config, diff_ids
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from agent.engine import shapes
 from agent.engine.api import params
 from agent.engine.api.answers import empty, line, reply, stream
 from agent.engine.api.middleware import ends_with_client
@@ -105,7 +106,7 @@ class _Handlers:
         )
 
     async def create(self, request: web.Request) -> web.StreamResponse:
-        body = await params.json_body(request)
+        body = await params.json_body(request, shapes.CREATE)
         if not body:
             raise Invalid("Config cannot be empty in order to create a container")
         check_mounts(body, request["version"])
@@ -154,7 +155,7 @@ class _Handlers:
         return empty()
 
     async def update(self, request: web.Request) -> web.StreamResponse:
-        body = await params.json_body(request)
+        body = await params.json_body(request, shapes.RESOURCES)
         return reply({"Warnings": await self._verbs.update(request.match_info["name"], body) or None})
 
     async def remove(self, request: web.Request) -> web.StreamResponse:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from agent.engine import shapes
 from agent.engine.api import params, progress, versions
 from agent.engine.api.answers import empty, reply
 from agent.engine.api.pruning import matcher
@@ -197,7 +198,7 @@ class _Handlers:
         return reply({"ImagesDeleted": rows or None, "SpaceReclaimed": freed})
 
     async def commit(self, request: web.Request) -> web.Response:
-        body = await params.json_body(request, optional=True)
+        body = await params.json_body(request, shapes.CONFIG, optional=True)
         query = request.query
         if not query.get("container"):
             raise Invalid('invalid name or ID supplied: ""')

@@ -43,6 +43,7 @@ _MODES: tuple[tuple[str, frozenset[str], bool, str], ...] = (
 )
 _DEVICE_REQUEST: Json = {"Driver": "", "Count": 0, "DeviceIDs": None, "Capabilities": None, "Options": None}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?")
+_DIGITS = 18
 CONTAINER = "container:"
 SHARED = ("PidMode", "IpcMode", "NetworkMode")
 """Modes that may name a container whose namespace is shared."""
@@ -122,7 +123,7 @@ def layer_size(options: Mapping[str, str] | None) -> int:
         if key.lower() != "size":
             raise Invalid(f"Unknown option {key}")
         found = _SIZE.fullmatch(text.strip().lower())
-        if found is None:
+        if found is None or len(found[1]) > _DIGITS:
             raise Invalid(f"invalid size: '{text}'")
         size = int(float(found[1]) * 1024 ** "bkmgtp".index(found[2] or "b"))
     return size

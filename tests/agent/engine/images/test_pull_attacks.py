@@ -89,9 +89,18 @@ async def test_U11_too_many_layers(stores, fake):
 
 
 @pytest.mark.parametrize(
-    "config", [{"history": 7}, {"config": []}, {"config": {"Env": "x"}}, {"rootfs": None}, {"rootfs": {"type": "x"}}]
-)
+    "config",
+    [
+        {"history": 7}, {"history": [1]}, {"config": []}, {"config": {"Env": "x"}}, {"config": {"Env": [1]}},
+        {"config": {"Labels": {"a": 1}}}, {"config": {"Labels": {"a": float("nan")}}}, {"config": {"User": {}}},
+        {"config": {"WorkingDir": 5}}, {"config": {"ExposedPorts": ["80"]}}, {"config": {"Healthcheck": "x"}},
+        {"config": {"StopSignal": 9}}, {"config": {"OnBuild": 5}}, {"created": 7}, {"os": ["linux"]},
+        {"unknown": float("inf")}, {"rootfs": None}, {"rootfs": {"type": "x"}},
+    ],
+    ids=str,
+)  # fmt: skip
 async def test_U11_bad_configuration(stores, fake, config):
+    """What would break every list of images, or each container made from it, is no image."""
     fake.image(ONE, config=config)
     await refused(stores, fake)
 

@@ -16,7 +16,7 @@ TEXT, NUMBER, FLAG, WORDS = "string", "int64", "bool", "strslice.StrSlice"
 _TEXTS: Final = [TEXT]
 _MAP: Final = {"*": TEXT}
 _SET: Final[Shape] = {"*": {}}
-_PYTHON: Final[Mapping[str, type]] = {TEXT: str, NUMBER: int, FLAG: bool}
+_PYTHON: Final[Mapping[str, Any]] = {TEXT: str, NUMBER: int, FLAG: bool}
 _LARGEST = 1 << 63
 
 
@@ -106,7 +106,7 @@ def wrong(value: Any, shape: Shape, at: str = "") -> str:
         inner = ((item, every, at) if every is not None else (item, shape[key], f"{at}.{key}".lstrip("."))
                  for key, item in value.items() if every is not None or key in shape)  # fmt: skip
         return next(filter(None, (wrong(*one) for one in inner)), "")
-    fits = type(value) is _PYTHON[shape] and not (shape == NUMBER and not -_LARGEST <= int(value) < _LARGEST)
+    fits = type(value) is _PYTHON[shape] and not (shape == NUMBER and not -_LARGEST <= value < _LARGEST)
     return "" if fits else _words(value, at, shape)
 
 

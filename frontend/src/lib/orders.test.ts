@@ -6,6 +6,9 @@ import { follow, offlineQuestion, press, settle } from './orders'
 import { toasts } from './toasts'
 import type { Order } from './types'
 
+/** A busy machine is slow. */
+const PATIENT = { timeout: 10_000 }
+
 const host = { id: 'h', name: 'web-1', online: true }
 const order = (state: Order['state'], more: Partial<Order> = {}): Order => ({
   id: 'o', op: 'container.stop', target: { type: 'container', id: 'c', name: 'db' }, host, state, waiting_for: null, progress: null, result: null, problem: null,
@@ -71,6 +74,21 @@ test('a failure is always said, with its cause', async () => {
   follow(order('queued'), client)
   await settle(order('failed'), client)
   expect(toasts.get()).toMatchObject([{ kind: 'bad', detail: 'port 8080 is taken' }])
+})
+
+test('an end that comes before the answer is said too, and nothing older is shown after it', async () => {
+  const client = new QueryClient()
+  const failed = order('failed', { id: 'quick', version: 3, problem: { code: 'x', status: 409, detail: 'port 8080 is taken' } })
+  answers(failed)
+  const send = async (): Promise<Order> => {
+    await settle(failed, client)
+    return order('queued', { id: 'quick' })
+  }
+  await press(client, { op: 'container.start', target: { id: 'c', name: 'db' }, host, send })
+  await vi.waitFor(() => { expect(toasts.get()).toMatchObject([{ kind: 'bad', detail: 'port 8080 is taken' }]) }, PATIENT)
+  expect(client.getQueryData<Order>(['orders', 'detail', 'quick'])?.state).toBe('failed')
+  follow(order('queued', { id: 'quick' }), client)
+  expect(client.getQueryData<Order>(['orders', 'detail', 'quick'])?.state).toBe('failed')
 })
 
 test('others’ orders are no toasts', async () => {

@@ -26,6 +26,10 @@ export const offlineQuestion = createStore<OfflineQuestion | null>(null)
 const pressed = createStore<ReadonlyMap<string, string>>(new Map())
 /** Orders of this tab that still run: id → where they were pressed. */
 const mine = new Map<string, { from: string; title: string }>()
+/** Ends that came last: a quick order's comes before the answer that it was accepted. */
+const ended = new Map<string, Order>()
+const MOST_ENDED = 100
+const isOver = (order: Order): boolean => ['done', 'failed', 'expired', 'cancelled'].includes(order.state)
 
 export interface Press {
   op: string
@@ -84,16 +88,24 @@ function askOffline(host: HostRef, minutes: number): Promise<string | null> {
 
 /** Remember an order as ours, and tell its end. */
 export function follow(order: Order, client: QueryClient): void {
-  client.setQueryData(keys.detail('orders', order.id), order)
+  client.setQueryData<Order>(keys.detail('orders', order.id), (before) => (before && before.version > order.version ? before : order))
   void client.invalidateQueries({ queryKey: keys.lists('orders') })
   if (order.state === 'done' || order.state === 'failed') return
   mine.set(order.id, { from: location.pathname, title: orderTitle(order.op, order.target.name) })
+  const end = ended.get(order.id)
+  if (end) void settle(end, client)
 }
 
 /** An order changed: when it is one of ours and has ended, say so. */
 export async function settle(hint: Order, client: QueryClient): Promise<void> {
+  if (!isOver(hint)) return
   const own = mine.get(hint.id)
-  if (!own || !['done', 'failed', 'expired', 'cancelled'].includes(hint.state)) return
+  if (!own) {
+    ended.set(hint.id, hint)
+    const [oldest] = ended.keys()
+    if (oldest !== undefined && ended.size > MOST_ENDED) ended.delete(oldest)
+    return
+  }
   mine.delete(hint.id)
   const order = await client.fetchQuery({ queryKey: keys.detail('orders', hint.id), queryFn: () => get<Order>(`/api/orders/${hint.id}/`), staleTime: 0 })
   const link = `/orders/${order.id}`

@@ -18,5 +18,5 @@ export default defineConfig(({ mode }) => ({
         ? {}
         : Object.fromEntries(PROXIED.map((path) => [path, { target: BACKEND, ws: true, secure: false, changeOrigin: false }])),
   },
-  test: { environment: 'jsdom', setupFiles: ['src/testing/setup.ts'], include: ['src/**/*.test.{ts,tsx}'], css: false },
+  test: { environment: 'jsdom', setupFiles: ['src/testing/setup.ts'], include: ['src/**/*.test.{ts,tsx}'], css: false, testTimeout: 30_000 },
 }))

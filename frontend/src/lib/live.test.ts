@@ -6,6 +6,9 @@ import { EFFECTS, LiveCache } from './live'
 import type { Message } from './socket'
 import type { Page, Row } from './types'
 
+/** A busy machine is slow. */
+const PATIENT = { timeout: 10_000 }
+
 interface Thing extends Row {
   name: string
   pending_order?: unknown
@@ -20,6 +23,8 @@ class Server {
     { id: 'c', version: 1, name: 'three' },
   ]
   fetches = 0
+  /** An answer leaves only when this is kept. */
+  held: Promise<void> | undefined
   page = (): InfiniteData<Page<Thing>> => ({ pages: [{ results: structuredClone(this.rows), count: this.rows.length, next: null, previous: null }], pageParams: [''] })
   some = (ids: string[]): Thing[] => structuredClone(this.rows.filter((row) => ids.includes(row.id)))
 }
@@ -36,11 +41,12 @@ async function watching(kind: Kind, server: Server, params = {}) {
   const watch = async (queryKey: readonly unknown[], queryFn: () => unknown): Promise<void> => {
     const observer = new QueryObserver(client, { queryKey, queryFn })
     stop.push(observer.subscribe(() => undefined))
-    await vi.waitFor(() => { expect(observer.getCurrentResult().isSuccess).toBe(true); })
+    await vi.waitFor(() => { expect(observer.getCurrentResult().isSuccess).toBe(true); }, PATIENT)
   }
   await watch(keys.list(kind, params), () => {
     server.fetches += 1
-    return server.page()
+    const page = server.page()
+    return server.held ? server.held.then(() => page) : page
   })
   await watch(keys.detail(kind, 'a'), () => server.some(['a'])[0] ?? null)
   const live = new LiveCache(client, (_kind, ids) => Promise.resolve(server.some(ids)))
@@ -97,6 +103,24 @@ test.each(['containers', 'volumes', 'networks', 'images'] as const)('a host that
   expect(page.detail()).toEqual(server.rows[0])
 })
 
+test('an answer that was made before a change does not undo it', async () => {
+  const server = new Server()
+  const page = await watching('containers', server)
+  let release = (): void => undefined
+  server.held = new Promise((resolve) => { release = resolve })
+  void page.client.invalidateQueries({ queryKey: keys.lists('containers') })
+  await vi.waitFor(() => { expect(server.fetches).toBe(2) }, PATIENT)
+  server.rows = [{ id: 'a', version: 2, name: 'one, renamed' }, ...server.rows.slice(2)]
+  page.live.apply(changed('container', ['a', 'b']))
+  const flushed = page.live.flush()
+  await vi.waitFor(() => { expect(page.rows()?.[0]?.name).toBe('one, renamed') }, PATIENT)
+  release()
+  await flushed
+  await vi.waitFor(() => { expect(page.client.isFetching()).toBe(0) }, PATIENT)
+  expect(page.rows()).toEqual(server.rows)
+  expect(page.count()).toBe(2)
+})
+
 test('a filtered list is asked again: a changed row may have left the filter', async () => {
   const server = new Server()
   const page = await watching('containers', server, { state: ['running'] })
@@ -151,7 +175,7 @@ test('resync asks for everything in sight', async () => {
   const page = await watching('containers', server)
   server.rows = []
   page.live.apply({ type: 'resync' })
-  await vi.waitFor(() => { expect(page.rows()).toEqual([]); })
+  await vi.waitFor(() => { expect(page.rows()).toEqual([]); }, PATIENT)
 })
 
 test('a burst of hints is one fetch', async () => {
@@ -173,13 +197,13 @@ test('a hint that overtakes the first answer of a page is not lost', async () =>
   }
   const observer = new QueryObserver(client, { queryKey: keys.detail('containers', 'a'), queryFn: read })
   stop.push(observer.subscribe(() => undefined))
-  await vi.waitFor(() => { expect(answers).toHaveLength(1); })
+  await vi.waitFor(() => { expect(answers).toHaveLength(1); }, PATIENT)
   server.rows[0] = { id: 'a', version: 2, name: 'creation failed' }
   const live = new LiveCache(client, (_kind, ids) => Promise.resolve(server.some(ids)))
   live.apply(changed('container', ['a']))
   const flushed = live.flush()
   answers[0]?.()
-  await vi.waitFor(() => { expect(answers).toHaveLength(2); })
+  await vi.waitFor(() => { expect(answers).toHaveLength(2); }, PATIENT)
   answers[1]?.()
   await flushed
   expect(client.getQueryData<Thing>(keys.detail('containers', 'a'))?.name).toBe('creation failed')

@@ -150,22 +150,20 @@ export class LiveCache {
       await this.ask({ queryKey: key, exact: true })
       return
     }
-    const fresh = new Map(rows.map((row) => [row.id, row]))
-    const gone = new Set(ids.filter((id) => !fresh.has(id)))
+    this.client.setQueryData<Cached>(key, patched(data, ids, rows))
     const shown = new Set(data.pages.flatMap((page) => page.results.map((row) => row.id)))
-    const lost = [...gone].filter((id) => shown.has(id)).length
-    this.client.setQueryData<Cached>(key, {
-      ...data,
-      pages: data.pages.map((page) => ({
-        ...page,
-        count: page.count - lost,
-        results: page.results.filter((row) => !gone.has(row.id)).map((row) => newer(row, fresh.get(row.id))),
-      })),
-    })
     const unknown = rows.some((row) => !shown.has(row.id))
     const filtered = Object.keys((key[2] ?? {}) as object).some((name) => !NO_FILTER.has(name))
-    if (unknown || filtered) await this.ask({ queryKey: key, exact: true })
-    else this.sortLater(kind)
+    if (unknown || filtered) {
+      await this.ask({ queryKey: key, exact: true })
+      return
+    }
+    this.sortLater(kind)
+    // An answer that is still on its way may have been made before the change.
+    const query = this.client.getQueryCache().find({ queryKey: key, exact: true, fetchStatus: 'fetching' })
+    if (!query) return
+    await query.promise?.catch(() => undefined)
+    this.client.setQueryData<Cached>(key, (late) => (isList(late) ? patched(late, ids, rows) : late))
   }
 
   /** A patched row may belong elsewhere in the order; the list is sorted anew by the server, at most every 5 s. */
@@ -222,6 +220,21 @@ export class LiveCache {
       })
     }
     return found
+  }
+}
+
+/** A list with these rows as they are now; those of `ids` that are not among them are gone. */
+function patched(data: Cached, ids: string[], rows: Row[]): Cached {
+  const fresh = new Map(rows.map((row) => [row.id, row]))
+  const gone = new Set(ids.filter((id) => !fresh.has(id)))
+  const lost = data.pages.flatMap((page) => page.results).filter((row) => gone.has(row.id)).length
+  return {
+    ...data,
+    pages: data.pages.map((page) => ({
+      ...page,
+      count: page.count - lost,
+      results: page.results.filter((row) => !gone.has(row.id)).map((row) => newer(row, fresh.get(row.id))),
+    })),
   }
 }
 

@@ -101,15 +101,14 @@ function receive(message: Message, cache: LiveCache, client: QueryClient): void 
 
 function hello(message: Message, client: QueryClient): void {
   setServerTime(String(message.server_time))
-  const first = seq === undefined
-  const sameRing = epoch === message.epoch
-  channel?.send({ type: 'subscribe', id: 'page', topics: TOPICS, stats_ids: statsIds, ...(sameRing && !first && { since: seq }) })
-  if (!first && !sameRing) void client.invalidateQueries()
-  if (version !== undefined && version !== message.version) connection.set((before) => ({ ...before, updated: true }))
+  const goesOn = seq !== undefined && epoch === message.epoch
+  if (!goesOn) seq = Number(message.seq)
   epoch = message.epoch
+  // From here on also where nothing is to be caught up with: what comes until the server has read this is wanted.
+  channel?.send({ type: 'subscribe', id: 'page', topics: TOPICS, stats_ids: statsIds, since: seq })
+  if (!goesOn) void client.invalidateQueries()
+  if (version !== undefined && version !== message.version) connection.set((before) => ({ ...before, updated: true }))
   version ??= message.version
-  seq ??= Number(message.seq)
-  if (!sameRing) seq = Number(message.seq)
   mark('connected')
   hurry()
 }

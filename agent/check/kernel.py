@@ -64,7 +64,8 @@ def _overlayfs(host: Host) -> Check:
         return Check("overlayfs", True, "in the kernel")
     if loadable(host, "overlay"):
         return Check("overlayfs", True, "a module, loaded when it is first used")
-    return Check("overlayfs", False, "not in the kernel", f"modprobe overlay; where there is no such module, {_NEWER}")
+    return Check("overlayfs", False, "not in the kernel: by FUSE or by copying containers are slower",
+                 f"modprobe overlay; where there is no such module, {_NEWER}", needed=False)  # fmt: skip
 
 
 def _namespaces(host: Host) -> Check:

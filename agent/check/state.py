@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.check.finding import Check, Host
+from agent.engine.storage.drivers import choice
 
 _LEAST_DISK: Final = 2 << 30
 _LEAST_FILES: Final = 100_000
@@ -16,9 +17,7 @@ _REFUSED: Final = {
     **dict.fromkeys(("cifs", "smb3", "vfat", "exfat", "ntfs", "ntfs3"), "it has no owners"),
     **dict.fromkeys(("nfs", "nfs4"), "the network may go"),
     **dict.fromkeys(("squashfs", "iso9660"), "it is read-only"),
-    "overlay": "it cannot hold overlayfs's upper directories",
     "9p": "it has no extended attributes",
-    "ecryptfs": "overlayfs refuses it",
 }
 _FLEETING: Final = {"tmpfs", "ramfs"}
 _ELSEWHERE: Final = "choose another --state, on ext4, xfs or btrfs"
@@ -28,6 +27,8 @@ def storage(host: Host, state: Path) -> Iterator[Check]:
     """Every check of this module."""
     where = next(path for path in [state.absolute(), *state.absolute().parents] if path.exists()).resolve()
     yield from _filesystem(host, state, where)
+    if host.uid == 0 and os.access(where, os.W_OK):
+        yield _driver(state / "engine", where)
     room = os.statvfs(where)
     free = room.f_bavail * room.f_frsize
     yield Check("disk", free >= _LEAST_DISK, f"{free >> 20} MiB free", "free some, or choose another --state")
@@ -52,11 +53,20 @@ def mount_of(mounts: str, where: Path) -> tuple[str, set[str]]:
     return found
 
 
+def _driver(root: Path, where: Path) -> Check:
+    """A data root keeps the driver that it was made by; for a new one they are tried in the folder there is."""
+    has = choice.recorded(root)
+    found = choice.Choice(has, f"{root} was made by it") if has else choice.possible(where)
+    best = found.name == choice.NAMES[0]
+    cure = "" if best else choice.CURES.get(found.name, "")
+    if has and cure:
+        cure += "; images and containers are not taken over"
+    return Check("storage driver", best, f"{found.name}: {found.reason}", cure, needed=False)
+
+
 def _filesystem(host: Host, state: Path, where: Path) -> Iterator[Check]:
     kind, options = mount_of(host.text("mounts"), where)
     reason = _REFUSED.get(kind.removeprefix("fuse."), "")
-    if kind.startswith("fuse"):
-        reason = reason or "overlayfs refuses most of its kind"
     detail = f"{state} on {kind}"
     yield Check("state directory", not reason, f"{detail}: {reason}" if reason else detail, _ELSEWHERE)
     if kind in _FLEETING:

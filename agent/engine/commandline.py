@@ -19,6 +19,7 @@ from agent.engine.config import (
 from agent.engine.containers.logs.drivers import options as logdrivers
 from agent.engine.errors import Invalid
 from agent.engine.runtime.runtimes import ALIAS
+from agent.engine.storage.drivers.choice import NAMES as DRIVERS
 
 BRIDGE = "longshore0"
 RESERVED = ("crun", "runc", ALIAS)
@@ -43,7 +44,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         prog="agent engine", description="Run the container engine. @FILE: more options, one a line.",
         fromfile_prefix_chars="@",
     )  # fmt: skip
-    parser.add_argument("--root", type=Path, required=True, help="data root; not on overlayfs")
+    parser.add_argument("--root", type=Path, required=True, help="data root")
     parser.add_argument("--socket", type=Path, required=True, help="where the Docker Engine API is served")
     parser.add_argument("--netns", type=Path, help="network namespace for bridges, ports and rules")
     parser.add_argument("--cgroup-parent", default="", help="parent cgroup (default: /longshore-<hash of root>)")
@@ -54,6 +55,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
     parser.add_argument("--socket-group", default="", help="group that may use the socket")
     parser.add_argument("--runtime", default="", help="name of the default OCI runtime: crun, runc, or one added")
     parser.add_argument("--add-runtime", action="append", default=[], help="NAME=PATH of a further OCI runtime")
+    parser.add_argument("--storage-driver", default="", choices=["", *DRIVERS], help="of a new data root")
     parser.add_argument("--userns-remap", default="", help="user namespaces: default, or USER[:GROUP] of /etc/subuid")
     parser.add_argument("--default-capabilities", default="podman", choices=["podman", "docker"])
     parser.add_argument("--insecure-registry", action="append", default=[], help="registry without TLS: host:port")
@@ -82,6 +84,7 @@ def parse(argv: Sequence[str]) -> EngineConfig:
         socket_group=options.socket_group,
         runtime=options.runtime,
         runtimes=tuple(_runtime(text) for text in options.add_runtime),
+        storage_driver=options.storage_driver,
         userns_remap=options.userns_remap,
         default_capabilities=options.default_capabilities,
         insecure_registries=tuple(options.insecure_registry),

@@ -44,7 +44,7 @@ class EngineConfig:
     """Settings of one engine."""
 
     root: Path
-    """State, images, layers and logs. Must not lie on overlayfs: an upper directory there is refused by the kernel."""
+    """State, images, layers and logs."""
     socket: Path
     """Where the Docker Engine API is served, 0660."""
     tcp: TcpDoor | None = None
@@ -61,6 +61,10 @@ class EngineConfig:
     """``crun``, ``runc`` or one of ``runtimes``; empty: crun where it can run here (four times faster), else runc."""
     runtimes: tuple[tuple[str, str], ...] = ()
     """Further OCI runtimes that a container may name: name and program."""
+    storage_driver: str = ""
+    """``overlay2``, ``fuse-overlayfs`` or ``vfs``, for a new root; empty: the first of them that works there. A
+    root keeps the one that it was made by.
+    """
     userns_remap: str = ""
     """``default`` or ``USER[:GROUP]``: root of a container is this user's first number in /etc/subuid. Empty: the
     host's root, Docker's default; owners of files in a bind mount are then the same on both sides.

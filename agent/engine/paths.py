@@ -3,6 +3,7 @@
 ROOT/                               0700: nobody but root reads layers, logs or volumes
 ├── lock                            flock: one engine a root
 ├── engine.db                       records and journal (SQLite, WAL)
+├── storage-driver                  what its layers are made by             (storage/drivers/choice.py)
 ├── engine-id                       what ``docker info`` calls this engine
 ├── seccomp/<hash>                  filters as the runtime compiled them    (containers/seccomp.py)
 ├── reserve                         spare blocks given back on a full disk, so that stop and rm still work

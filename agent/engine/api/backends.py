@@ -74,17 +74,11 @@ class ContainerViews:
     async def inspect(self, ref: str, *, size: bool) -> Json:
         """A container's inspection."""
         record = self.lookup(ref)
-        snapshot = self._s.snapshots
         found = inspect.describe(
             record,
             network_settings=self._s.networks.network_settings(record),
             exec_ids=self.execs.of(record.id),
-            graph={
-                "LowerDir": "",
-                "MergedDir": str(snapshot.merged(record.id)),
-                "UpperDir": str(snapshot.upper(record.id)),
-                "WorkDir": str(snapshot.path(record.id) / "work"),
-            },
+            graph=self._s.snapshots.graph(record.id),
             files={
                 "ResolvConfPath": record.network.resolv_path,
                 "HostnamePath": record.network.hostname_path,

@@ -19,7 +19,7 @@ from agent.engine.events import EventBus
 from agent.engine.images import configs, reference
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.state.locks import Locks
-from agent.engine.storage.snapshots import usage
+from agent.engine.storage.drivers.stacked import usage
 
 
 class BuildService:

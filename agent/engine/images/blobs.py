@@ -43,7 +43,7 @@ def _make(ops: Ops, layer: LayerRecord, plain: Path | None) -> BlobRef:
     with ops.content.ingest() as blob:
         sink = Gzip(blob.write)
         if plain is None:
-            write_tar(ops.layers.path(layer.id), sink)
+            write_tar(ops.layers.path(layer.id), sink, ops.layers.marks)
         else:
             _copy(plain, sink)
         sink.close()

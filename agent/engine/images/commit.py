@@ -32,7 +32,7 @@ async def commit(
         NoSpace, System: no image was made.
     """
     parent = ops.store.images.find(container.image_id)
-    layer = None if ops.snapshots.clean(container.id) else await ops.snapshots.commit(container.id)
+    layer = None if await ops.snapshots.clean(container.id) else await ops.snapshots.commit(container.id)
     with ops.leases.hold() as lease:
         made = configs.derive(
             parent.config if parent else None,

@@ -98,7 +98,7 @@ async def layer_from_blob(ops: Ops, blob: Ingest, head: bytes, parent: str, diff
     folder = ops.layers.scratch()
     try:
         with blob.path.open("rb") as source:
-            done = await unpack(source.fileno(), folder, limits=ops.limits)
+            done = await unpack(source.fileno(), folder, marks_as_files=ops.layers.marks.files, limits=ops.limits)
         if diff_id is not None and done.digest != diff_id:
             raise Invalid(f"layer content does not match its digest: is {done.digest}, should be {diff_id}")
         async with ops.busy.hold(chain(parent, done.digest)):

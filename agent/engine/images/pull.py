@@ -261,7 +261,8 @@ class _Unpacking:
         """Unpack into a fresh folder."""
         self._discard()
         self._folder = self._ops.layers.scratch()
-        return await unpack(source, self._folder, limits=self._ops.limits, more=more)
+        files = self._ops.layers.marks.files
+        return await unpack(source, self._folder, marks_as_files=files, limits=self._ops.limits, more=more)
 
     @property
     def folder(self) -> Path:

@@ -25,6 +25,8 @@ from agent.engine.state.locks import Locks
 from agent.engine.state.records import ContainerRecord
 from agent.engine.state.repository import Containers
 from agent.engine.storage.content import ContentStore
+from agent.engine.storage.drivers.base import Driver
+from agent.engine.storage.drivers.overlay2 import Overlay2
 from agent.engine.storage.layers import LayerRef, Layers
 from agent.engine.storage.leases import Lease, Leases
 from agent.engine.storage.snapshots import Snapshots
@@ -125,7 +127,11 @@ class ImageService:
         image = self.resolve(ref)
         folders = [str(self._ops.layers.path(chain_id)) for chain_id in reversed(image.chains)]
         return shapes.inspected(
-            image, version=version, folders=folders, container_config=configs.EMPTY_CONTAINER_CONFIG
+            image,
+            version=version,
+            driver=self._ops.snapshots.driver,
+            folders=folders,
+            container_config=configs.EMPTY_CONTAINER_CONFIG,
         )
 
     def history(self, ref: str) -> Rows:
@@ -243,7 +249,7 @@ class ImageService:
 
     async def commit_layer(self, key: str, *, move: bool = False) -> LayerRef | None:
         """Make a snapshot's writes a layer; None where it wrote nothing. ``move`` consumes the snapshot."""
-        if self._ops.snapshots.clean(key):
+        if await self._ops.snapshots.clean(key):
             if move:
                 await self._ops.snapshots.remove(key)
             return None
@@ -322,9 +328,19 @@ def _named(name: str, tag: str) -> Reference | None:
     return parsed
 
 
-def open_stores(root: Path, database: Database) -> tuple[ContentStore, Layers, Snapshots]:
-    """The stores below a data root, laid out as ``paths`` says."""
+def open_stores(
+    root: Path, database: Database, make_driver: Callable[[Path], Driver] = Overlay2
+) -> tuple[ContentStore, Layers, Snapshots]:
+    """The stores below a data root, laid out as ``paths`` says.
+
+    Args:
+        root: the data root.
+        database: its records.
+        make_driver: makes the storage driver, from the folder of layers.
+    """
     content = ContentStore(root / "content")
-    trash = Trash(root / "trash")
-    layers = Layers(database, root / "layers", root / "tmp" / "layers", trash)
-    return content, layers, Snapshots(root / "snapshots", layers, trash)
+    trash, folder = Trash(root / "trash"), root / "layers"
+    folder.mkdir(parents=True, exist_ok=True)
+    driver = make_driver(folder)
+    layers = Layers(database, folder, root / "tmp" / "layers", trash, driver.marks)
+    return content, layers, Snapshots(root / "snapshots", layers, trash, driver)

@@ -50,10 +50,13 @@ def listed(image: Image, *, version: tuple[int, int], shared: int = -1, containe
     return row
 
 
-def inspected(image: Image, *, version: tuple[int, int], folders: Sequence[str], container_config: Json) -> Json:
+def inspected(
+    image: Image, *, version: tuple[int, int], driver: str, folders: Sequence[str], container_config: Json
+) -> Json:
     """``GET /images/NAME/json``.
 
     Args:
+        driver: the storage driver; vfs says nothing of where layers are.
         folders: the layers' folders, topmost first.
         container_config: what stands where the configuration has none.
     """
@@ -78,7 +81,7 @@ def inspected(image: Image, *, version: tuple[int, int], folders: Sequence[str],
         "Architecture": config.get("architecture") or "",
         "Os": config.get("os") or "",
         "Size": image.size,
-        "GraphDriver": {"Data": data, "Name": "overlay2"},
+        "GraphDriver": {"Data": data if driver != "vfs" else None, "Name": driver},
         "RootFS": {"Type": "layers", "Layers": (config.get("rootfs") or {}).get("diff_ids") or None},
         "Metadata": {"LastTagTime": rfc3339nano(image.tagged_ns)},
     }

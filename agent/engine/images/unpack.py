@@ -54,6 +54,7 @@ async def unpack(
     *,
     folder: str = "/",
     whiteouts: bool = True,
+    marks_as_files: bool = False,
     keep_folders: bool = False,
     owner: tuple[int, int] | None = None,
     pid: int = 0,
@@ -67,6 +68,7 @@ async def unpack(
         root: becomes the child's root: absolute links in the archive and in the tree lead there.
         folder: where below the root; must be there.
         whiteouts: ``.wh.`` names are marks of a layer, not files.
+        marks_as_files: keep those marks as files, see ``storage/marks.py``.
         keep_folders: refuse to replace a folder by a file or a file by a folder.
         owner: uid and gid for everything, in place of the archive's.
         pid: enter this process's mount namespace; ``root`` is then that namespace's root.
@@ -83,6 +85,7 @@ async def unpack(
         "root": str(root),
         "folder": folder,
         "whiteouts": whiteouts,
+        "marks_as_files": marks_as_files,
         "keep_folders": keep_folders,
         "owner": owner,
         "pid": pid,

@@ -7,7 +7,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from agent.engine.storage.difftar import is_opaque, is_whiteout
+from agent.engine.storage.marks import KERNEL, Marks
 
 
 class Kind(IntEnum):
@@ -25,25 +25,27 @@ class Change(NamedTuple):
     kind: Kind
 
 
-def changes(upper: Path, lowers: Sequence[Path]) -> list[Change]:
+def changes(upper: Path, lowers: Sequence[Path], marks: Marks = KERNEL) -> list[Change]:
     """Every path that ``upper`` adds, modifies or removes above ``lowers`` (topmost first), in byte order."""
-    return list(_level(upper, list(lowers), ""))
+    return list(_level(upper, list(lowers), "", marks))
 
 
-def _level(upper: Path, lowers: list[Path], prefix: str) -> Iterator[Change]:
+def _level(upper: Path, lowers: list[Path], prefix: str, marks: Marks) -> Iterator[Change]:
     with os.scandir(upper) as scan:
-        entries = sorted(scan, key=lambda entry: os.fsencode(entry.name))
+        entries = sorted(scan, key=lambda entry: os.fsencode(marks.meant(entry.name)))
     for entry in entries:
         path, name = Path(entry.path), f"{prefix}/{entry.name}"
         info = entry.stat(follow_symlinks=False)
-        below, folders = _below(lowers, entry.name)
-        if is_whiteout(info):
-            yield Change(name, Kind.DELETED)
+        hidden = marks.hidden(entry.name, info)
+        if hidden is not None:
+            if hidden:
+                yield Change(f"{prefix}/{hidden}", Kind.DELETED)
             continue
+        below, folders = _below(lowers, entry.name, marks)
         if not stat.S_ISDIR(info.st_mode):
             yield Change(name, Kind.ADDED if below is None else Kind.MODIFIED)
             continue
-        inner = list(_level(path, [] if is_opaque(path) else folders, name))
+        inner = list(_level(path, [] if marks.is_opaque(path) else folders, name, marks))
         if below is None:
             yield Change(name, Kind.ADDED)
         elif inner or not _same_folder(info, below):
@@ -51,7 +53,7 @@ def _level(upper: Path, lowers: list[Path], prefix: str) -> Iterator[Change]:
         yield from inner
 
 
-def _below(lowers: Sequence[Path], name: str) -> tuple[os.stat_result | None, list[Path]]:
+def _below(lowers: Sequence[Path], name: str, marks: Marks) -> tuple[os.stat_result | None, list[Path]]:
     """What the lower layers show under this name, and the folders that merge there.
 
     Each step looks only into folders known to be real ones: a link in a layer never leads out of it.
@@ -63,14 +65,16 @@ def _below(lowers: Sequence[Path], name: str) -> tuple[os.stat_result | None, li
         try:
             info = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
+            if marks.hides(lower, name):
+                break
             continue
-        if is_whiteout(info):
+        if marks.hidden(name, info) is not None:
             break
         first = first or info
         if not stat.S_ISDIR(info.st_mode):
             break
         folders.append(path)
-        if is_opaque(path):
+        if marks.is_opaque(path):
             break
     return first, folders
 

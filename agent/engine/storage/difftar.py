@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-WHITEOUT = ".wh."
-OPAQUE = ".wh..wh..opq"
-OPAQUE_XATTR = "trusted.overlay.opaque"
+from agent.engine.storage.marks import BOOKKEEPING, KERNEL, OPAQUE, WHITEOUT, Marks
+
 _KEPT_XATTRS = ("user.", "security.capability", "system.posix_acl_")
 _TYPES = {
     stat.S_IFREG: tarfile.REGTYPE,
@@ -33,20 +32,7 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-def is_whiteout(info: os.stat_result) -> bool:
-    """Overlay's mark of a removed name: a character device 0:0."""
-    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
-
-
-def is_opaque(folder: Path) -> bool:
-    """Overlay hides what lower layers hold in this folder."""
-    try:
-        return os.getxattr(folder, OPAQUE_XATTR, follow_symlinks=False) == b"y"
-    except OSError:
-        return False
-
-
-def write_tar(folder: Path, sink: Sink) -> int:
+def write_tar(folder: Path, sink: Sink, marks: Marks = KERNEL) -> int:
     """Write the layer in ``folder`` as a tar. Blocking.
 
     Returns:
@@ -59,6 +45,11 @@ def write_tar(folder: Path, sink: Sink) -> int:
             info = path.lstat()
             if stat.S_ISSOCK(info.st_mode):
                 continue  # no archive holds a socket, and no reader would find its listener
+            hidden = marks.hidden(path.name, info)
+            if hidden is not None:
+                if hidden:
+                    archive.addfile(_empty(f"{name.removesuffix(path.name)}{WHITEOUT}{hidden}", info))
+                continue
             member = _member(path, name, info)
             if stat.S_ISREG(info.st_mode):
                 first = links.setdefault((info.st_dev, info.st_ino), name) if info.st_nlink > 1 else name
@@ -71,7 +62,7 @@ def write_tar(folder: Path, sink: Sink) -> int:
                     archive.addfile(member, content)
                 continue
             archive.addfile(member)
-            if member.isdir() and is_opaque(path):
+            if member.isdir() and marks.is_opaque(path):
                 archive.addfile(_empty(f"{name}/{OPAQUE}", info))
     return size
 
@@ -99,9 +90,6 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[Path, str]]:
 
 
 def _member(path: Path, name: str, info: os.stat_result) -> tarfile.TarInfo:
-    if is_whiteout(info):
-        parent, _, base = name.rpartition("/")
-        return _empty(f"{parent}/{WHITEOUT}{base}" if parent else WHITEOUT + base, info)
     member = tarfile.TarInfo(name)
     member.type = _TYPES[stat.S_IFMT(info.st_mode)]
     member.mode = stat.S_IMODE(info.st_mode)
@@ -115,7 +103,7 @@ def _member(path: Path, name: str, info: os.stat_result) -> tarfile.TarInfo:
         member.devmajor, member.devminor = os.major(info.st_rdev), os.minor(info.st_rdev)
     headers: dict[str, str] = {}
     for key in sorted(os.listxattr(path, follow_symlinks=False)):
-        if key.startswith(_KEPT_XATTRS) and not key.startswith("user.overlay."):
+        if key.startswith(_KEPT_XATTRS) and not key.startswith(BOOKKEEPING):
             value = os.getxattr(path, key, follow_symlinks=False)
             headers[f"SCHILY.xattr.{key}"] = value.decode("utf-8", "surrogateescape")
     member.pax_headers = headers

@@ -23,6 +23,7 @@ from agent.engine.kernel.syscalls import syncfs
 from agent.engine.state.db import Database
 from agent.engine.state.repository import Repository
 from agent.engine.storage.faults import kernel_errors
+from agent.engine.storage.marks import KERNEL, Marks
 from agent.engine.storage.trash import Trash
 
 # 96 bits in the folder's name: a page of mount options then holds 127 layers, and nobody finds a second preimage.
@@ -75,9 +76,9 @@ def chains(diff_ids: Iterable[str]) -> list[str]:
 class Layers:
     """The folder of layers and its records."""
 
-    def __init__(self, database: Database, folder: Path, tmp: Path, trash: Trash) -> None:
+    def __init__(self, database: Database, folder: Path, tmp: Path, trash: Trash, marks: Marks = KERNEL) -> None:
         """Empty ``tmp``, which is ours alone, and drop folders that no record names: a crash left them."""
-        self.folder, self._tmp, self._trash = folder, tmp, trash
+        self.folder, self._tmp, self._trash, self.marks = folder, tmp, trash, marks
         self.records: Repository[LayerRecord] = Repository(database, "layer", LayerRecord)
         self._fresh: dict[str, float] = {}
         (folder / EMPTY).mkdir(parents=True, exist_ok=True)

@@ -1,26 +1,25 @@
 """Writable layers: one a container or build step, on top of an image's chain.
 
     SNAPSHOTS/<key>/
-    ├── upper, work         overlay's own
-    ├── merged              where it is mounted, in the engine's mount namespace
+    ├── …                   the storage driver's own (storage/drivers)
     └── chain -> sha256:…   what it stands on; a link, so that it is never half written, and made last
 
 ``unmount`` is the caller's to time: without ``volatile`` it syncs the whole file system.
 """
 
 import asyncio
-import os
 import re
-import shutil
-import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-from agent.engine.errors import Invalid, NoSpace, NotFound, System
+from agent.engine.errors import Invalid, NotFound
 from agent.engine.kernel import quota
 from agent.engine.kernel.failpoints import failpoint
-from agent.engine.storage import initlayer, overlay
-from agent.engine.storage.changes import Change, changes
+from agent.engine.storage import initlayer
+from agent.engine.storage.changes import Change
 from agent.engine.storage.difftar import write_tar
+from agent.engine.storage.drivers.base import Driver
+from agent.engine.storage.drivers.overlay2 import Overlay2
 from agent.engine.storage.faults import kernel_errors
 from agent.engine.storage.hashing import HashSink
 from agent.engine.storage.layers import LayerRef, Layers, chain
@@ -33,11 +32,11 @@ _SCRATCH = "scratch"
 class Snapshots:
     """The folder of writable layers."""
 
-    def __init__(self, folder: Path, layers: Layers, trash: Trash) -> None:
-        """Drop what a crash left half made."""
+    def __init__(self, folder: Path, layers: Layers, trash: Trash, driver: Driver | None = None) -> None:
+        """Drop what a crash left half made. The driver is that of the layers."""
         self._folder, self._layers, self._trash = folder, layers, trash
-        self._overlay = overlay.Overlay(layers.folder)
-        self._mapped: overlay.Overlay | None = None
+        self._driver = driver or Overlay2(layers.folder)
+        self._mapped = False
         self.roots: Path | None = None
         """Where snapshots are mounted with other ids: ours let a container's root not pass."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,13 +54,18 @@ class Snapshots:
             raise Invalid(f"invalid snapshot key: {key!r}")
         return self._folder / key
 
-    def upper(self, key: str) -> Path:
-        """What the container has written."""
-        return self.path(key) / "upper"
+    @property
+    def driver(self) -> str:
+        """Its name."""
+        return self._driver.name
+
+    def graph(self, key: str) -> dict[str, str] | None:
+        """Docker's ``GraphDriver.Data``."""
+        return self._driver.graph(self.path(key))
 
     def merged(self, key: str) -> Path:
         """Where the whole file system is seen while mounted."""
-        path = self.path(key) / "merged"
+        path = self._driver.seen(self.path(key))
         return self.roots / key if self.roots and (self.roots / key).exists() else path
 
     def chain_of(self, key: str) -> str:
@@ -84,8 +88,8 @@ class Snapshots:
         return set(self._chains.values())
 
     def limits(self) -> bool:
-        """The disk can limit the size of a writable layer."""
-        return quota.works(self._folder)
+        """The disk, and the driver, can limit the size of a writable layer."""
+        return self._driver.name != "fuse-overlayfs" and quota.works(self._folder)
 
     async def prepare(self, key: str, chain_id: str, size: int = 0) -> None:
         """Make the writable layer. Doing it again is fine.
@@ -99,25 +103,47 @@ class Snapshots:
             NotFound: the chain is not there.
             NoSpace, System: the disk refused.
         """
-        self._layers.lineage(chain_id)
         if self._chains.get(key) == chain_id:
+            self._layers.lineage(chain_id)
             return
+        lowers = self._lowers(chain_id)
         path = self.path(key)
         self._chains[key] = chain_id
         try:
-            await asyncio.to_thread(_make, path, chain_id, size)
+            await asyncio.to_thread(self._make, path, chain_id, lowers, size)
         except BaseException:
             self._chains.pop(key, None)
             raise
 
-    def map(self, layers: Path, owner: tuple[int, int]) -> None:
+    def _make(self, path: Path, chain_id: str, lowers: Sequence[str], size: int) -> None:
+        with kernel_errors("making a container's writable layer"):
+            path.mkdir(mode=0o710, exist_ok=True)
+            if size:
+                quota.limit(path, size)
+            self._driver.make(path, lowers)
+            link = path / "chain"
+            link.unlink(missing_ok=True)
+            link.symlink_to(chain_id or _SCRATCH)
+
+    def _lowers(self, chain_id: str) -> list[str]:
+        lowers = [self._layers.name(layer.id) for layer in self._layers.lineage(chain_id)]
+        lowers.append(self._layers.name(""))
+        return lowers
+
+    @property
+    def mappable(self) -> bool:
+        """``map`` can be called."""
+        return self._driver.mappable
+
+    def map(self, root: Path, owner: tuple[int, int]) -> None:
         """Be able to mount with other ids.
 
         Args:
-            layers: the layers' directory in a view of the data root with those ids.
+            root: a view of the data root with those ids.
             owner: who root is there.
         """
-        self._mapped = overlay.Overlay(layers, owner)
+        self._driver.map(root, owner)
+        self._mapped = True
 
     async def mount(self, key: str, *, volatile: bool = False, mapped: bool = False) -> Path:
         """Mount the snapshot and return where. Doing it again is fine.
@@ -133,25 +159,18 @@ class Snapshots:
         """
         path, merged = self.path(key), self.merged(key)
         chain_id = self.chain_of(key)
-        mapped = mapped and self._mapped is not None and self.roots is not None
-        if overlay.mounted(merged):
+        mapped = mapped and self._mapped and self.roots is not None
+        if self._driver.mounted(merged):
             if mapped == (merged.parent == self.roots):
                 return merged
             await self.unmount(key)
             merged = self.merged(key)
-        lowers = [self._layers.name(layer.id) for layer in self._layers.lineage(chain_id)]
-        lowers.append(self._layers.name(""))
-        own = os.path.relpath(path, self._layers.folder)
-        # Overlay refuses a layer that was once mounted so; whoever mounts it again has accepted what may be lost.
-        shutil.rmtree(path / "work" / "work" / "incompat", ignore_errors=True)
-        uses, target = self._overlay, f"{own}/merged"
+        target: Path | None = None
         if mapped:
-            assert self._mapped is not None
             assert self.roots is not None
-            merged = self.roots / key
+            merged = target = self.roots / key
             merged.mkdir(mode=0o700, exist_ok=True)
-            uses, target = self._mapped, str(merged)
-        await uses.mount(lowers, f"{own}/upper", f"{own}/work", target, volatile=volatile)
+        await self._driver.mount(path, self._lowers(chain_id), target, volatile=volatile, mapped=mapped)
         return merged
 
     async def unmount(self, key: str) -> None:
@@ -160,7 +179,7 @@ class Snapshots:
             await asyncio.to_thread(self._unmount, self.merged(key))
 
     def _unmount(self, merged: Path) -> None:
-        overlay.unmount(merged)
+        self._driver.unmount(merged)
         if merged.parent == self.roots:
             merged.rmdir()
 
@@ -172,26 +191,29 @@ class Snapshots:
 
     async def changes(self, key: str) -> list[Change]:
         """Paths added, modified or removed, for ``docker diff``."""
-        lowers = [self._layers.path(layer.id) for layer in self._layers.lineage(self.chain_of(key))]
-        lowers.append(self._layers.path(""))
-        return await asyncio.to_thread(changes, self.upper(key), lowers)
+        lowers = self._lowers(self.chain_of(key))
+        return await asyncio.to_thread(self._driver.changes, self.path(key), lowers)
 
-    def clean(self, key: str) -> bool:
+    async def clean(self, key: str) -> bool:
         """Nothing was written: a commit would make an empty layer."""
-        with os.scandir(self.upper(key)) as scan:
-            return next(scan, None) is None
+        lowers = self._lowers(self.chain_of(key))
+        return await asyncio.to_thread(self._driver.clean, self.path(key), lowers)
 
     async def usage(self, key: str) -> int:
         """Bytes that the container has written (``SizeRw``)."""
-        self.chain_of(key)
-        return await asyncio.to_thread(usage, self.upper(key))
+        chain_id = self.chain_of(key)
+        try:
+            lowers = self._lowers(chain_id)
+        except NotFound:
+            lowers = []  # a layer was lost: the container must be removable all the same
+        return await asyncio.to_thread(self._driver.usage, self.path(key), lowers)
 
     async def commit(self, key: str, *, move: bool = False) -> LayerRef:
         """Make what was written a layer of its own.
 
         Args:
             key: of ``prepare``. Pause the container first for one moment's picture.
-            move: the writable layer may be consumed: it is unmounted and renamed instead of copied, and the snapshot is
+            move: the writable layer may be consumed: it is unmounted and moved instead of copied, and the snapshot is
                 gone afterwards. For build steps.
 
         Raises:
@@ -202,15 +224,15 @@ class Snapshots:
         sink = HashSink()
         if move:
             await self.unmount(key)
-        folder = self.upper(key) if move else await self._copied(key)
+        folder = await asyncio.to_thread(self._layer, key, self._lowers(parent), move=move)
         try:
             failpoint("commit.copied")
-            size = await asyncio.to_thread(write_tar, folder, sink)
+            size = await asyncio.to_thread(write_tar, folder, sink, self._layers.marks)
             self._layers.expect(chain(parent, sink.digest))
             record = await self._layers.adopt(folder, diff_id=sink.digest, parent=parent, size=size)
             failpoint("commit.layer")
         except BaseException:
-            if not move:
+            if folder.parent != self.path(key):
                 self._layers.discard(folder)
             raise
         if move:
@@ -218,50 +240,20 @@ class Snapshots:
         return LayerRef(record.diff_id, chain(parent, record.diff_id), record.size)
 
     def close(self) -> None:
-        """End the mounting thread."""
-        self._overlay.close()
-        if self._mapped is not None:
-            self._mapped.close()
+        """End what the driver has running; file systems stay."""
+        self._driver.close()
 
-    async def _copied(self, key: str) -> Path:
-        folder = self._layers.scratch()
-        copy = await asyncio.create_subprocess_exec(
-            "cp", "-a", "--reflink=auto", "-T", str(self.upper(key)), str(folder), stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await copy.communicate()
-        if copy.returncode:
-            self._layers.discard(folder)
-            text = said.decode(errors="replace").strip()[-300:]
-            raise (NoSpace if "No space left" in text else System)(f"copying the container's layer: {text}")
-        return folder
+    def _layer(self, key: str, lowers: Sequence[str], *, move: bool) -> Path:
+        made: list[Path] = []
 
+        def scratch() -> Path:
+            made.append(self._layers.scratch())
+            return made[-1]
 
-def _make(path: Path, chain_id: str, size: int) -> None:
-    with kernel_errors("making a container's writable layer"):
-        path.mkdir(mode=0o710, exist_ok=True)
-        if size:
-            quota.limit(path, size)
-        for name, mode in (("upper", 0o755), ("work", 0o700), ("merged", 0o700)):
-            (path / name).mkdir(mode=mode, exist_ok=True)
-        link = path / "chain"
-        link.unlink(missing_ok=True)
-        link.symlink_to(chain_id or _SCRATCH)
-
-
-def usage(folder: Path) -> int:
-    """The sizes of all files below, each inode once. Blocking."""
-    total, seen = 0, set()
-    pending = [folder]
-    while pending:
         try:
-            with os.scandir(pending.pop()) as scan:
-                for entry in scan:
-                    info = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(info.st_mode):
-                        pending.append(Path(entry.path))
-                    elif info.st_nlink == 1 or info.st_ino not in seen:
-                        seen.add(info.st_ino)
-                        total += info.st_size
-        except FileNotFoundError:
-            continue  # the container is at work
-    return total
+            with kernel_errors("copying the container's layer"):
+                return self._driver.layer(self.path(key), lowers, scratch, move=move)
+        except BaseException:
+            for folder in made:
+                self._layers.discard(folder)
+            raise

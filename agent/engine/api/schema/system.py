@@ -53,6 +53,8 @@ class Facts:
     userns: bool = False
     filesystem: str = ""
     """Of the data root, by the kernel's name."""
+    driver: str = "overlay2"
+    """Of the data root's layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,19 @@ def version(facts: Facts) -> Json:
     }
 
 
+def _driver_status(facts: Facts) -> list[list[str]] | None:
+    """dockerd's lines of each storage driver: only overlay2 has any."""
+    if facts.driver != "overlay2":
+        return [] if facts.driver == "fuse-overlayfs" else None
+    return [
+        ["Backing Filesystem", "extfs" if facts.filesystem.startswith("ext") else facts.filesystem],
+        ["Supports d_type", "true"],
+        ["Using metacopy", "false"],
+        ["Native Overlay Diff", "true"],
+        ["userxattr", "false"],
+    ]
+
+
 def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
     """``GET /info``."""
     found: Json = {
@@ -120,14 +135,8 @@ def info(facts: Facts, counts: Counts, asked: versions.Version) -> Json:
         "ContainersPaused": counts.paused,
         "ContainersStopped": counts.stopped,
         "Images": counts.images,
-        "Driver": "overlay2",
-        "DriverStatus": [
-            ["Backing Filesystem", "extfs" if facts.filesystem.startswith("ext") else facts.filesystem],
-            ["Supports d_type", "true"],
-            ["Using metacopy", "false"],
-            ["Native Overlay Diff", "true"],
-            ["userxattr", "false"],
-        ],
+        "Driver": facts.driver,
+        "DriverStatus": _driver_status(facts),
         "Plugins": {
             "Volume": list(counts.volume_drivers),
             "Network": ["bridge", "host", "ipvlan", "macvlan", "null"],

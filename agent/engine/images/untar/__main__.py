@@ -80,6 +80,7 @@ def _unpack(options: dict[str, Any], descriptor: int) -> dict[str, Any]:
         whiteouts=options["whiteouts"],
         keep_folders=options["keep_folders"],
         owner=tuple(options["owner"]) if options["owner"] else None,
+        marks_as_files=options.get("marks_as_files", False),
     )
     entries = size = unchecked = 0
     _check_floor(root, options["floor"])

@@ -17,6 +17,7 @@ from agent.engine.images.untar import names, xattrs
 from agent.engine.images.untar.headers import BLOCK_DEVICE, CHAR, FIFO, FILES, FOLDER, HARDLINK, Entry
 from agent.engine.images.untar.tape import BadArchive, Tape
 from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from agent.engine.storage.marks import OPAQUE_XATTR, is_whiteout
 
 _IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -24,7 +25,6 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xFFFFF
 _SPECIAL_BITS = 0o7000
 _KEPT_OPEN = 64
-OPAQUE_XATTR = "trusted.overlay.opaque"
 T = TypeVar("T")
 
 
@@ -32,7 +32,14 @@ class Tree:
     """The folder being filled."""
 
     def __init__(
-        self, root: int, *, name: str = "/", whiteouts: bool, keep_folders: bool, owner: tuple[int, int] | None
+        self,
+        root: int,
+        *,
+        name: str = "/",
+        whiteouts: bool,
+        keep_folders: bool,
+        owner: tuple[int, int] | None,
+        marks_as_files: bool = False,
     ) -> None:
         """
         Args:
@@ -41,9 +48,11 @@ class Tree:
             whiteouts: the archive is a layer; its ``.wh.`` names become overlay's marks.
             keep_folders: refuse to replace a folder by something else, or the reverse.
             owner: uid and gid of everything, in place of the archive's.
+            marks_as_files: keep whiteouts as the image format's files, where overlay's marks cannot be.
         """
         self._root, self._whiteouts, self._keep, self._owner = root, whiteouts, keep_folders, owner
         self._name, self._steps = name, list[bytes]()
+        self._files, self._hidden = marks_as_files, 0
         self._open: dict[bytes, tuple[int, bool]] = {}
         self._acls = not whiteouts
         self._times: list[tuple[bytes, int]] = []
@@ -133,23 +142,29 @@ class Tree:
         Raises:
             FileExistsError: something else is there.
         """
-        hides = False
+        hides = self._unhidden(parent, base)
         try:
             os.mkdir(base, 0o755, dir_fd=parent)
         except FileExistsError:
-            if not (self._whiteouts and _is_whiteout(os.lstat(base, dir_fd=parent))):
+            if not (self._whiteouts and is_whiteout(os.lstat(base, dir_fd=parent))):
                 raise
             os.unlink(base, dir_fd=parent)
             os.mkdir(base, 0o755, dir_fd=parent)
             hides = True
         fd = os.open(base, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         if hides:
-            os.setxattr(fd, OPAQUE_XATTR, b"y")
+            self._make_opaque(fd)
         return fd
 
     def _directory(self, entry: Entry, parent: int, base: bytes, *, plain: bool) -> None:
         path = b"/".join(self._steps)
-        if plain and not entry.mode & ~0o777 and not entry.xattrs and self._belongs(entry) == (0, 0):
+        if (
+            plain
+            and not self._hidden
+            and not entry.mode & ~0o777
+            and not entry.xattrs
+            and self._belongs(entry) == (0, 0)
+        ):
             with suppress(FileExistsError):
                 os.mkdir(base, entry.mode, dir_fd=parent)
                 self._times.append((path, entry.mtime))
@@ -213,7 +228,8 @@ class Tree:
             known = self._open.get(path)
             folder = os.dup(known[0]) if known else openat2(self._root, path or b".", _FOLDER, resolve=_IN_ROOT)
             try:
-                if self._whiteouts and _is_whiteout(os.lstat(target[-1], dir_fd=folder)):
+                hidden = self._files and target[-1].startswith(names.WHITEOUT)
+                if hidden or (self._whiteouts and is_whiteout(os.lstat(target[-1], dir_fd=folder))):
                     raise FileNotFoundError(errno.ENOENT, "removed by this layer")
                 self._fresh(
                     parent,
@@ -259,6 +275,7 @@ class Tree:
 
     def _fresh(self, parent: int, base: bytes, make: Callable[[], T]) -> T:
         """Make an entry; what is in its place goes first."""
+        self._unhidden(parent, base)
         try:
             return make()
         except FileExistsError:
@@ -278,17 +295,42 @@ class Tree:
         """A whiteout: of the whole folder, or of one name. Entries of the same layer stay."""
         parent, _ = self._parent(path)
         if not target:
-            os.setxattr(parent, OPAQUE_XATTR, b"y")
+            self._make_opaque(parent)
             return
         try:
-            os.mknod(target, stat.S_IFCHR, 0, dir_fd=parent)
+            if not self._files:
+                os.mknod(target, stat.S_IFCHR, 0, dir_fd=parent)
+                return
+            found = os.lstat(target, dir_fd=parent)
+        except FileNotFoundError:
+            _touch(names.WHITEOUT + target, parent)
+            self._hidden += 1
+            return
         except FileExistsError:
-            if stat.S_ISDIR(os.lstat(target, dir_fd=parent).st_mode):
-                fd = os.open(target, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-                try:
-                    os.setxattr(fd, OPAQUE_XATTR, b"y")
-                finally:
-                    os.close(fd)
+            found = os.lstat(target, dir_fd=parent)
+        if stat.S_ISDIR(found.st_mode):
+            fd = os.open(target, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                self._make_opaque(fd)
+            finally:
+                os.close(fd)
+
+    def _make_opaque(self, folder: int) -> None:
+        if self._files:
+            _touch(names.OPAQUE, folder)
+        else:
+            os.setxattr(folder, OPAQUE_XATTR, b"y")
+
+    def _unhidden(self, parent: int, base: bytes) -> bool:
+        """Take away this layer's own whiteout of a name, where it is a file; whether there was one."""
+        if not self._hidden:
+            return False
+        try:
+            os.unlink(names.WHITEOUT + base, dir_fd=parent)
+        except FileNotFoundError:
+            return False
+        self._hidden -= 1
+        return True
 
     def _forget(self, but: int = -1) -> None:
         """Close the open parents: a path of theirs may lead elsewhere from now on."""
@@ -318,5 +360,5 @@ def _target(entry: Entry) -> bytes:
     return entry.link
 
 
-def _is_whiteout(info: os.stat_result) -> bool:
-    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
+def _touch(name: bytes, folder: int) -> None:
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder))

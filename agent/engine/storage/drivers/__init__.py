@@ -1,0 +1,1 @@
+"""How a container gets a file system of its own above an image's layers: one of three ways a data root."""

@@ -99,6 +99,7 @@ def plan(
         mounts=points,
         log_path=str(ops.paths.log(container_id)),
         links=links,
+        driver=ops.snapshots.driver,
     )
     _check_network(record)
     return record, warnings

@@ -98,7 +98,7 @@ class ContainerViews:
 
     def _image_name(self, record: ContainerRecord) -> str:
         try:
-            same = self._s.images.resolve(record.image_ref).id == record.image_id
+            same = self._s.images.id_of(record.image_ref) == record.image_id
         except EngineError:
             same = False
         return record.image_ref if same else record.image_id

@@ -4,6 +4,7 @@ Source: distribution ``reference`` (grammar and normalisation). ``alpine`` is ``
 every name is kept in full; clients read the short, "familiar" form.
 """
 
+import functools
 import re
 from dataclasses import dataclass, replace
 
@@ -77,6 +78,7 @@ class Reference:
         return replace(self, tag="", digest=digest)
 
 
+@functools.lru_cache(1024)
 def parse(text: str) -> Reference:
     """Read a name and put it in full.
 

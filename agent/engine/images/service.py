@@ -88,6 +88,10 @@ class ImageService:
         """
         return self._ops.store.view(self._ops.store.find(ref))
 
+    def id_of(self, ref: str) -> str:
+        """The id alone of the image that a client means; raises as ``resolve`` does."""
+        return self._ops.store.find(ref).id
+
     def list(self) -> Images:
         """Every image, newest first."""
         return self._ops.store.view_all()

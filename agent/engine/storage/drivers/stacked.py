@@ -41,9 +41,9 @@ class Stacked:
         """See ``Driver``."""
         return {
             "LowerDir": "",
-            "MergedDir": str(path / "merged"),
-            "UpperDir": str(path / "upper"),
-            "WorkDir": str(path / "work"),
+            "MergedDir": f"{path}/merged",
+            "UpperDir": f"{path}/upper",
+            "WorkDir": f"{path}/work",
         }
 
     def changes(self, path: Path, lowers: Sequence[str]) -> list[Change]:

@@ -211,12 +211,20 @@ def by_labels(words: Sequence[str]) -> Q:
     return found
 
 
-def by_words(rows: QuerySet[M], query: Mapping[str, Any], *exact: str) -> QuerySet[M]:
+def in_labels(words: str) -> Q:
+    """Rows with the words in a label's key or value, or with the label `key=value`."""
+    key, equals, _ = words.partition("=")
+    found = Q(labels__icontains=words)
+    return found | by_labels([words]) if key and equals else found
+
+
+def by_words(rows: QuerySet[M], query: Mapping[str, Any], *exact: str, searched: str = "name") -> QuerySet[M]:
     """Rows of objects that hosts have, by what a list of them can be asked for.
 
     Args:
         query: as its serializer left it: `host`, `label` and `search` too.
         exact: columns of which the query names the values.
+        searched: the column in which `search` looks besides the name.
 
     Raises:
         Invalid: a label without a key.
@@ -229,5 +237,5 @@ def by_words(rows: QuerySet[M], query: Mapping[str, Any], *exact: str) -> QueryS
     if query.get("label"):
         rows = rows.filter(by_labels(query["label"]))
     if query.get("search"):
-        rows = rows.filter(name__icontains=query["search"])
+        rows = rows.filter(Q(name__icontains=query["search"]) | Q(**{f"{searched}__icontains": query["search"]}))
     return rows

@@ -2,10 +2,11 @@
 
 import uuid
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.common.access import Access
 from controlplane.common.errors import Gone, NotFound
+from controlplane.common.lists import in_labels
 from controlplane.common.rights import CONTAINERS_VIEW
 from controlplane.containers.models import Container
 from controlplane.hosts.models import HostState
@@ -24,6 +25,15 @@ def containers_visible(access: Access) -> QuerySet[Container]:
 def containers_listed(access: Access) -> QuerySet[Container]:
     """Those that are there, on hosts that are ours."""
     return containers_visible(access).filter(removed_at=None).exclude(host__state=HostState.REVOKED).defer(*DEFERRED)
+
+
+def matching(words: str) -> Q:
+    """What a person types to find a container: name, image, id, label, address or published port."""
+    found = Q(name__icontains=words) | Q(image_reference__icontains=words) | Q(engine_id__istartswith=words)
+    found |= in_labels(words) | Q(addresses__icontains=f'"{words}')
+    if words.isdecimal():
+        found |= Q(ports__icontains=f'"host_port": {int(words)}')
+    return found
 
 
 def container_get(access: Access, container_id: uuid.UUID) -> Container:

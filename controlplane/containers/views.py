@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +17,7 @@ from controlplane.common.problems import of_refusal
 from controlplane.common.views import ApiView, Operation
 from controlplane.containers import serializers as s
 from controlplane.containers.models import Container, ContainerState
-from controlplane.containers.selectors import container_for, container_get, containers_listed
+from controlplane.containers.selectors import container_for, container_get, containers_listed, matching
 from controlplane.containers.services import create, verbs
 from controlplane.hosts.selectors import host_for
 from controlplane.orders.answers import accepted, accepted_all
@@ -86,11 +85,6 @@ class ContainersView(ApiView):
     def _rows(self, rows: Sequence[Container]) -> list[Any]:
         context = {"access": self.access, "pending": orders_pending(row.pk for row in rows)}
         return list(s.ContainerRow(rows, many=True, context=context).data)
-
-
-def matching(words: str) -> Q:
-    """Name, image, id prefix; what a person types to find a container."""
-    return Q(name__icontains=words) | Q(image_reference__icontains=words) | Q(engine_id__istartswith=words)
 
 
 class ContainerView(ApiView):

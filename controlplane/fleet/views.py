@@ -19,7 +19,7 @@ from controlplane.fleet import serializers as s
 from controlplane.fleet import services
 from controlplane.hosts import services as hosts
 from controlplane.hosts.models import Enrolment, Event, Host, HostState
-from controlplane.hosts.selectors import ATTENTION, host_get, hosts_visible, on_visible_hosts, with_counts
+from controlplane.hosts.selectors import ATTENTION, host_get, hosts_visible, matching, on_visible_hosts, with_counts
 from controlplane.orders.answers import accepted
 from controlplane.orders.serializers import OrderJson, OrderOptions
 
@@ -46,7 +46,7 @@ class HostsView(ApiView):
         if query.get("host"):
             rows = rows.filter(Q(pk__in=[w for w in query["host"] if is_uuid(w)]) | Q(name__in=query["host"]))
         if query.get("search"):
-            rows = rows.filter(name__icontains=query["search"])
+            rows = rows.filter(matching(query["search"]))
         return page(request, query, rows, ordering=self.ordering, render=self._rows)
 
     def _rows(self, rows: Sequence[Host]) -> list[Any]:

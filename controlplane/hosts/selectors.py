@@ -7,6 +7,7 @@ from django.db.models import Case, Count, IntegerField, Model, Q, QuerySet, Valu
 
 from controlplane.common.access import Access
 from controlplane.common.errors import NotFound
+from controlplane.common.lists import in_labels
 from controlplane.common.rights import HOSTS_VIEW
 from controlplane.hosts.models import Host, HostState
 
@@ -40,6 +41,11 @@ def with_counts(hosts: QuerySet[Host]) -> QuerySet[Host]:
         containers_total=Count("containers", filter=there),
         containers_running=Count("containers", filter=there & Q(containers__state="running")),
     )
+
+
+def matching(words: str) -> Q:
+    """What a person types to find a host: name, label or address."""
+    return Q(name__icontains=words) | Q(address__startswith=words) | in_labels(words)
 
 
 def host_get(access: Access, host_id: uuid.UUID) -> Host:

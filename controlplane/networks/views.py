@@ -66,7 +66,7 @@ class NetworksView(ApiView):
     def get(self, request: Request) -> Response:
         """By host, name, driver, label, use."""
         query = self.query
-        rows = by_words(networks_visible(self.access), query, "name", "state", "driver")
+        rows = by_words(networks_visible(self.access), query, "name", "state", "driver", searched="subnets")
         if "unused" in query:
             used = Exists(Use.objects.filter(kind=Use.Kind.NETWORK, key=OuterRef("engine_id")))
             rows = rows.filter(~used if query["unused"] else used)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from controlplane.common.permissions import SELF
 from controlplane.common.serializers import Query
 from controlplane.common.views import ApiView, Operation
-from controlplane.containers.selectors import containers_listed
+from controlplane.containers.selectors import containers_listed, matching
 from controlplane.hosts.models import HostState
 from controlplane.hosts.selectors import hosts_visible
 from controlplane.images.selectors import images_visible
@@ -60,10 +60,7 @@ class SearchView(ApiView):
     def get(self, request: Request) -> Response:
         """At most ten of a kind."""
         words, access = self.query["q"].strip(), self.access
-        found = Q(name__icontains=words) | Q(image_reference__icontains=words) | Q(engine_id__istartswith=words)
-        found |= Q(labels__icontains=words) | Q(addresses__icontains=f'"{words}')
-        if words.isdigit():
-            found |= Q(ports__icontains=f'"host_port": {int(words)}')
+        found = matching(words)
         images = Q(name__icontains=words) | Q(digest__istartswith=f"sha256:{words}")
         named = Q(name__icontains=words)
         hosts = hosts_visible(access).exclude(state=HostState.REVOKED)

@@ -70,4 +70,10 @@ def test_filters(api: cast.Api, host: Host) -> None:
     assert ids("network=bridge") == ids("search=DB") == {str(one.pk)}
     assert ids(f"id={one.pk}&id={two.pk}") == both
     assert ids("search=postgres") == both
-    assert [row["id"] for row in api("GET", "containers/").data["results"]] == [str(two.pk), str(one.pk)]
+    assert ids("search=b__") == ids("search=a.b__c%3D1") == {str(one.pk)}
+    far = cast.running(host, name="far")
+    port = {"container_port": 80, "protocol": "tcp", "host_ip": "0.0.0.0", "host_port": 8099}
+    Container.objects.filter(pk=far.pk).update(addresses=["10.5.0.9"], ports=[port])
+    assert [row["name"] for row in api("GET", "containers/?search=10.5").data["results"]] == ["far"]
+    assert [row["name"] for row in api("GET", "containers/?search=8099").data["results"]] == ["far"]
+    assert [row["id"] for row in api("GET", "containers/").data["results"]][:2] == [str(two.pk), str(one.pk)]

@@ -86,6 +86,12 @@ def test_the_worst_host_comes_first(api: cast.Api, host: Host) -> None:
     assert [row["name"] for row in api("GET", "hosts/").data["results"]] == ["zz", "web-1"]
 
 
+@pytest.mark.parametrize("words", ["far", "10.5", "eu", "zone=eu"])
+def test_search(api: cast.Api, host: Host, words: str) -> None:
+    Host.objects.create(name="far-1", address="10.5.0.1", labels={"zone": "eu"})
+    assert [row["name"] for row in api("GET", f"hosts/?search={words}").data["results"]] == ["far-1"]
+
+
 def test_events(api: cast.Api, host: Host) -> None:
     now = timezone.now()
     for n, action in enumerate(("start", "die")):

@@ -35,6 +35,8 @@ def test_it_works(api: cast.Api, host: Host) -> None:
     cast.ends(order["id"], result={"engine_id": "f" * 64, "name": "back"})
     row = api("GET", f"networks/{order['target']['id']}/").data
     assert (row["state"], row["engine_id"], row["subnets"][0]["subnet"]) == ("present", "f" * 64, "172.17.0.0/16")
+    assert api("GET", "networks/?search=172.17").data["count"] == api("GET", "networks/?search=bac").data["count"] == 1
+    assert api("GET", "networks/?search=172.99").data["count"] == 0
     assert api("POST", "networks/", body).status_code == 409
 
 

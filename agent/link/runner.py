@@ -28,7 +28,8 @@ _SLOW_AT_ONCE: Final = 3
 _QUICK_AT_ONCE: Final = 32
 _GRANT_SECONDS: Final = 240.0
 _POLL_SECONDS: Final = 0.25
-_CODES: Final = {400: "invalid", 403: "denied", 404: "not_found", 409: "conflict", 507: "no_space"}
+# Engines answer 403 where something is in the way, as containers on a network; it has nothing to do with rights.
+_CODES: Final = {400: "invalid", 403: "conflict", 404: "not_found", 409: "conflict", 507: "no_space"}
 
 
 class Report(Protocol):

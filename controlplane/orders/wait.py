@@ -245,7 +245,8 @@ def _failure(order: dict[str, Any]) -> tuple[int, str]:
         return 409, MEDIA_TYPE
     if order["state"] == "expired":
         return 503, MEDIA_TYPE
-    status = int((order.get("problem") or {}).get("status") or 0)
+    told = order.get("problem") or {}
+    status = 409 if told.get("code") == "conflict" else int(told.get("status") or 0)
     return (status if status in {400, 403, 404, 409, 507} else 502), MEDIA_TYPE
 
 

@@ -189,7 +189,7 @@ async def test_a_cancelled_order_does_not_wait_for_its_secret(bench: Bench) -> N
     await asyncio.sleep(0.1)
     assert bench.said.asked == 1
     await bench.runner.cancel("o1")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await bench.runner.idle()
     assert [end.state for _, end in bench.said.ends] == ["cancelled"]
 
@@ -332,6 +332,13 @@ async def test_the_engines_words_end_the_order(bench: Bench) -> None:
     ended = await bench.order("container.stop", STOP)
     assert ended is not None
     assert ended.problem == {"code": "not_found", "status": 404, "detail": "No such container: c1"}
+
+
+async def test_what_is_in_the_way_is_a_conflict_and_no_lack_of_rights(bench: Bench) -> None:
+    bench.engine.answers["DELETE /networks/n1"] = EngineError(403, "network n1 has active endpoints")
+    ended = await bench.order("network.remove", {"id": "x", "engine_id": "n1", "name": "n1"})
+    assert ended is not None
+    assert (ended.problem["code"], ended.problem["status"]) == ("conflict", 403)
 
 
 async def test_the_hosts_policy_is_named(bench: Bench) -> None:

@@ -88,6 +88,8 @@ async def test_done_in_time(told: Any) -> None:
     [
         ("failed", {"code": "not_found", "status": 404, "detail": "No such image"}, 404),
         ("failed", {"code": "conflict", "status": 409, "detail": "name taken"}, 409),
+        ("failed", {"code": "conflict", "status": 403, "detail": "network has active endpoints"}, 409),
+        ("failed", {"code": "policy", "status": 403, "detail": "this host allows no exec"}, 403),
         ("failed", {"code": "engine", "status": 500, "detail": "broke"}, 502),
         ("failed", {"code": "outcome_unknown", "status": 0, "detail": "?"}, 502),
         ("expired", None, 503),

@@ -15,13 +15,14 @@ from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from controlplane.common import idempotency, ratelimit
 from controlplane.common.access import Access
-from controlplane.common.errors import Invalid, Refusal
+from controlplane.common.errors import Invalid
 from controlplane.common.problems import as_refusal
 from controlplane.common.serializers import Query, Strict
 
@@ -220,7 +221,8 @@ class ApiView(APIView):
         if operation is None or not operation.action or not isinstance(auth, Access):
             return
         refusal = as_refusal(error)
-        code = refusal.code if isinstance(refusal, Refusal) else "server_error"
+        told = str(error.default_code) if isinstance(error, APIException) else "server_error"
+        code = refusal.code if refusal is not None else told
         note = self._notes[0] if self._notes else Note(target_id=str(self.kwargs.get("id", "")))
         note.order_id = None
         try:

@@ -30,11 +30,13 @@ def test_refused_actions_too(api: cast.Api, viewer: User, host: Host) -> None:
     cast.Api(viewer)("POST", f"containers/{container.pk}/stop/")
     api("POST", "containers/", {"host": "web-1", "image": "no such image!"})
     api("POST", "containers/", {"host": "web-1", "image": "nginx", "oops": 1})
+    api.client.post("/api/containers/", {"host": "web-1", "image": "nginx"}, headers=api.headers)
     found = list(Entry.objects.order_by("seq").values_list("action", "result", "code"))
     assert found == [
         ("container.stop", "refused", "missing_right"),
         ("container.create", "refused", "invalid"),
         ("container.create", "refused", "invalid"),
+        ("container.create", "refused", "unsupported_media_type"),
     ]
 
 

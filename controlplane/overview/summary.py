@@ -36,6 +36,7 @@ class AttentionItem(serializers.Serializer[Any]):
     kind = serializers.CharField()
     type = serializers.CharField()
     id = serializers.UUIDField()
+    op = serializers.CharField(allow_blank=True)  # of an order
     name = serializers.CharField()
     host = HostBrief(allow_null=True)
     state = serializers.CharField()
@@ -96,9 +97,9 @@ def _containers(access: Access) -> list[dict[str, Any]]:
     rows = containers_listed(access).filter(attention__lt=ROUTINE).order_by("attention", "name")[:MOST]
     return [
         {
-            "kind": _kind(row), "type": "container", "id": row.pk, "name": row.name, "host": row.host,
-            "state": row.state, "detail": _detail(row), "since": row.finished_at or row.observed_at,
-            "rank": row.attention,
+            "kind": _kind(row), "type": "container", "id": row.pk, "op": "", "name": row.name, "host": row.host,
+            "state": row.state, "detail": _detail(row),
+            "since": row.finished_at or row.observed_at or row.created_at, "rank": row.attention,
         }
         for row in rows
     ]  # fmt: skip
@@ -135,7 +136,7 @@ def _hosts(hosts: Any) -> list[dict[str, Any]]:
 
 def _host(host: Host, kind: str, detail: str, since: datetime | None, rank: int) -> dict[str, Any]:
     return {
-        "kind": kind, "type": "host", "id": host.pk, "name": host.name, "host": host, "state": host.state,
+        "kind": kind, "type": "host", "id": host.pk, "op": "", "name": host.name, "host": host, "state": host.state,
         "detail": detail, "since": since, "rank": rank,
     }  # fmt: skip
 
@@ -149,7 +150,7 @@ def _orders(access: Access, now: datetime) -> list[dict[str, Any]]:
     rows = failed.exclude(pk__in=retried).exclude(op="container.create").order_by("-finished_at")[:20]
     return [
         {
-            "kind": "order_failed", "type": "order", "id": row.pk, "name": f"{row.op} {row.target_name}",
+            "kind": "order_failed", "type": "order", "id": row.pk, "op": row.op, "name": row.target_name,
             "host": row.host, "state": row.state, "detail": str((row.problem or {}).get("detail", "")),
             "since": row.finished_at, "rank": 30,
         }

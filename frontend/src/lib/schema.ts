@@ -1244,6 +1244,7 @@ export interface components {
             type: string;
             /** Format: uuid */
             id: string;
+            op: string;
             name: string;
             host: components["schemas"]["HostBrief"] | null;
             state: string;

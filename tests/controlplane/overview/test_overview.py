@@ -37,7 +37,8 @@ def test_summary_puts_the_worst_first(api: cast.Api, host: Host) -> None:
 def test_a_failed_order_is_there_until_it_was_retried(api: cast.Api, host: Host) -> None:
     order = api("POST", f"containers/{cast.running(host).pk}/stop/").data
     cast.ends(order["id"], "failed", problem={"code": "x", "status": 500, "detail": "broke"})
-    assert [one["detail"] for one in api("GET", "summary/").data["attention"]] == ["broke"]
+    told = api("GET", "summary/").data["attention"]
+    assert [(one["op"], one["name"], one["detail"]) for one in told] == [("container.stop", "db", "broke")]
     api("POST", f"orders/{order['id']}/retry/")
     assert api("GET", "summary/").data["attention"] == []
 

@@ -8,6 +8,7 @@ import { useNow } from '@/lib/clock'
 import { useContainerVerbs } from '@/lib/containers'
 import { age } from '@/lib/format'
 import type { Attention, HostRef } from '@/lib/types'
+import { orderTitle } from '@/lib/words'
 
 const PAGES: Record<string, string> = { container: '/containers', host: '/hosts', order: '/orders', image: '/images', volume: '/volumes', network: '/networks' }
 
@@ -40,12 +41,13 @@ function lookOf(row: Attention): Look {
 export function AttentionRow({ row }: { row: Attention }) {
   const now = useNow()
   const look = lookOf(row)
+  const name = row.type === 'order' ? orderTitle(row.op, row.name) : row.name
   const to = `${PAGES[row.type] ?? ''}/${row.id}`
   return (
     <li className="attention-row">
       <Link className="what" to={to}>
         <StateIcon icon={look.icon} tone={look.tone} label={t`State: ${look.words}`} />
-        <span className="strong cut">{row.name}</span>
+        <span className="strong cut">{name}</span>
       </Link>
       <span className="words cut">{look.words}</span>
       <span className="detail muted cut" title={row.detail}>
@@ -56,7 +58,7 @@ export function AttentionRow({ row }: { row: Attention }) {
       <span className="row-buttons">
         {row.type === 'container' && <ContainerButtons row={row} />}
         {row.type !== 'container' && (
-          <ButtonLink small kind="plain" to={to} label={row.type === 'order' ? t`Output ${row.name}` : t`Open ${row.name}`}>
+          <ButtonLink small kind="plain" to={to} label={row.type === 'order' ? t`Output ${name}` : t`Open ${name}`}>
             {row.type === 'order' ? t`Output` : t`Open`}
           </ButtonLink>
         )}
@@ -69,7 +71,13 @@ function ContainerButtons({ row }: { row: Attention }) {
   const { run } = useContainerVerbs()
   const host: HostRef = row.host ?? { id: '', name: '', online: true }
   const verb = ['exited', 'died', 'oom', 'dead'].includes(row.kind) ? 'start' : 'restart'
-  if (row.kind === 'creation_failed') return null
+  if (row.kind === 'creation_failed') {
+    return (
+      <Button small kind="plain" label={t`Remove ${row.name}`} onClick={() => { run('remove', { id: row.id, name: row.name, host, state: row.state }); }}>
+        <Trans>Remove</Trans>
+      </Button>
+    )
+  }
   return (
     <>
       <ButtonLink small kind="plain" label={t`Logs ${row.name}`} to={`/containers/${row.id}/logs`}>

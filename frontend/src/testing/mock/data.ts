@@ -87,7 +87,7 @@ export const summary = {
     { kind: 'oom', type: 'container', id: uuid(2, 0), name: 'payments-worker', host: ref(1), state: 'exited', detail: 'exit 137 at 512 MiB of 512 MiB', since: iso(240) },
     { kind: 'restart_loop', type: 'container', id: uuid(2, 1), name: 'search-indexer', host: ref(1), state: 'restarting', detail: '7 times in 10 min', since: iso(12) },
     { kind: 'host_offline', type: 'host', id: uuid(1, 3), name: 'edge-2', host: null, detail: 'agent lost: connection reset', since: iso(10_800) },
-    { kind: 'order_failed', type: 'order', id: uuid(6, 1), name: 'Build shop/storefront:11.0.1', host: ref(1), detail: 'npm run build ended with exit 1', since: iso(1080) },
+    { kind: 'order_failed', type: 'order', id: uuid(6, 1), op: 'image.build', name: 'shop/storefront:11.0.1', host: ref(1), detail: 'npm run build ended with exit 1', since: iso(1080) },
     { kind: 'disk', type: 'host', id: uuid(1, 2), name: 'db-1', host: ref(2), detail: '48 GiB left', since: iso(3600) },
   ],
 }

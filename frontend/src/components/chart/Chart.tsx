@@ -10,6 +10,8 @@ import { clock } from '@/lib/format'
 import { useStore } from '@/lib/store'
 import { themeNow } from '@/lib/themeNow'
 
+import { topOf } from './series'
+
 export interface Series {
   label: string
   values: (number | null)[]
@@ -143,7 +145,7 @@ function optionsFor(width: number, series: Series[], binary: boolean, format: (v
     height: HEIGHT,
     legend: { show: false },
     cursor: { sync: { key: 'stats' }, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+    scales: { x: { time: true, auto: false }, y: { range: (_plot, _min, max) => [0, topOf(max)] } },
     axes: [
       {
         stroke: muted,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { columns, pointOf } from './series'
+import { columns, pointOf, topOf } from './series'
 
 const at = (second: number): string => new Date(second * 1000).toISOString()
 const point = (second: number, net_rx: number) => ({ at: at(second), cpu_percent: 1, memory_bytes: 2, net_rx, net_tx: 0 })
@@ -22,4 +22,8 @@ test('the same moment twice counts once', () => {
 
 test('a live sample sums its interfaces', () => {
   expect(pointOf({ at: at(1), cpu_percent: 3, memory_bytes: 4, net: { eth0: [1, 2], eth1: [10, 20] } })).toMatchObject({ net_rx: 11, net_tx: 22 })
+})
+
+test('an axis has room above its highest value, and for ticks that differ', () => {
+  expect([topOf(null), topOf(0), topOf(0.1), topOf(100)]).toEqual([1, 1, 1, 108])
 })

@@ -61,3 +61,6 @@ function push(out: Columns, time: number, point: StatsPoint, received: number | 
   out.received.push(received)
   out.sent.push(sent)
 }
+
+/** Where the axis ends: a little above the highest value, and never so low that two ticks read the same. */
+export const topOf = (max: number | null): number => Math.max(1, (max ?? 0) * 1.08)

@@ -30,8 +30,8 @@ function Confirm({ title, body, list, confirm, danger, check, type, answer }: No
         {body && <p>{body}</p>}
         {list && (
           <ul className="bullets">
-            {list.map((item) => (
-              <li key={item}>{item}</li>
+            {list.map((item, n) => (
+              <li key={`${item} ${String(n)}`}>{item}</li>
             ))}
           </ul>
         )}

@@ -39,6 +39,11 @@ export function Chip({ look, large, of = 'state', asOf, pending, pendingName, re
   )
 }
 
+const queued = (op: string): string => t`${verbWord(op)} queued`
+
+/** An order that its host has not taken yet, said in full. */
+export const waiting = (op: string): string => t`${queued(op)}, waiting for host`
+
 export function ContainerState({ row, large = false }: { row: Container; large?: boolean }) {
   const now = useNow()
   const pending = usePending(row.id, row.pending_order)
@@ -46,7 +51,7 @@ export function ContainerState({ row, large = false }: { row: Container; large?:
   const look = containerLook(row)
   const asOf = isStale && row.observed_at ? t`as of ${ago(row.observed_at, now)}` : undefined
   const waits = pending !== null && (pending.waiting || !row.host.online)
-  const doing = pending ? (waits ? t`${verbWord(pending.op)} queued` : pending.state === 'running' ? verbDoing(pending.op) : `${verbDoing(pending.op)} ${orderStateWord(pending.state)}`) : undefined
+  const doing = pending ? (waits ? queued(pending.op) : pending.state === 'running' ? verbDoing(pending.op) : `${verbDoing(pending.op)} ${orderStateWord(pending.state)}`) : undefined
   return (
     <Chip
       look={isStale ? stale(look) : look}
@@ -54,7 +59,7 @@ export function ContainerState({ row, large = false }: { row: Container; large?:
       asOf={asOf}
       pending={doing}
       reason={row.problem?.detail}
-      pendingName={waits ? t`${doing ?? ''}, waiting for host` : doing}
+      pendingName={waits ? waiting(pending.op) : doing}
     />
   )
 }

@@ -76,6 +76,15 @@ interface BatchAnswer {
   refused: { id: string; problem: { detail?: string } }[]
 }
 
+/** What a verb on many takes away, said before it runs. */
+function costOf(verb: Verb, rows: Target[]): string {
+  if (verb === 'kill') return t`They get SIGKILL and no time to finish what they do.`
+  if (verb !== 'remove') return ''
+  const running = rows.filter((row) => up.includes(row.state)).length
+  const lost = t`Lost for good: their writable layers. Kept: volumes.`
+  return running > 0 ? t`Running and to be killed: ${running}. ${lost}` : lost
+}
+
 /** One request for many; one toast that counts. */
 export async function runBatch(client: QueryClient, verb: Verb, rows: Target[], label: string): Promise<void> {
   if (rows.length === 1 && rows[0]) {
@@ -83,7 +92,7 @@ export async function runBatch(client: QueryClient, verb: Verb, rows: Target[], 
     return
   }
   if (['stop', 'kill', 'remove'].includes(verb)) {
-    const question = { title: t`${label} ${rows.length} containers?`, list: rows.map((row) => `${row.name} (${row.host.name})`), confirm: label, danger: verb !== 'stop' }
+    const question = { title: t`${label} ${rows.length} containers?`, body: costOf(verb, rows), list: rows.map((row) => `${row.name} (${row.host.name})`), confirm: label, danger: verb !== 'stop' }
     if (!(await confirm(question))) return
   }
   try {

@@ -27,14 +27,14 @@ export function AccountMenu() {
           </button>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Label>{me?.username}</Menu.Label>
+          <Menu.Label role="presentation">{me?.username}</Menu.Label>
           <Menu.Item onClick={() => void navigate({ to: '/profile/tokens' })}>
             <Trans>API tokens</Trans>
           </Menu.Item>
           <Menu.Item onClick={() => { setPreferences(true); }}>
             <Trans>Preferences</Trans>
           </Menu.Item>
-          <Menu.Divider />
+          <Menu.Divider role="separator" />
           <Menu.Item onClick={() => void signOut()}>
             <Trans>Sign out</Trans>
           </Menu.Item>

@@ -25,7 +25,7 @@ export function RowMenu({ name, groups, label }: { name: string; groups: MenuEnt
       <Menu.Dropdown>
         {filled.map((group, n) => (
           <Fragment key={group[0]?.label}>
-            {n > 0 && <Menu.Divider />}
+            {n > 0 && <Menu.Divider role="separator" />}
             {group.map((entry) => (
               <Menu.Item
                 key={entry.label}

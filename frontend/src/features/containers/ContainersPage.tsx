@@ -69,7 +69,7 @@ function useConfig(): ListConfig<Container> {
       stateOf: (row) => row.state,
       hostOf: (row) => row.host,
       menu: (row) => menuOf(row, verbs.run, go),
-      quick: (row) => (
+      quick: (row) => row.state !== 'creation_failed' && (
         <>
           <ButtonLink kind="plain" small square icon="logs" label={t`Logs ${row.name}`} to={`/containers/${row.id}/logs`} />
           <ButtonLink kind="plain" small square icon="terminal" label={t`Terminal ${row.name}`} to={`/containers/${row.id}/terminal`} />

@@ -17,7 +17,7 @@ export function Inspect() {
   return (
     <>
       {!data.live && (
-        <p className="muted">
+        <p className="muted note">
           <Trans>
             {row.host.name} is offline: this is the copy of <Ago at={data.observed_at} />.
           </Trans>

@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { Ago, Copyable, Facts, Meter } from '@/components/bits'
 import { Icon, StateIcon } from '@/components/Icon'
 import { Section } from '@/components/Page'
+import { waiting } from '@/components/StateChip'
 import { bytes, percent, shortId } from '@/lib/format'
 import type { ContainerDetail } from '@/lib/types'
 import { verbDoing } from '@/lib/words'
@@ -33,7 +34,7 @@ export function Overview() {
           <p className="row">
             <StateIcon icon="s-busy" tone="busy" />
             <span>
-              {verbDoing(row.pending_order.op)}{' '}
+              {row.pending_order.waiting_for === 'host' || !row.host.online ? waiting(row.pending_order.op) : verbDoing(row.pending_order.op)}{' '}
               <Link className="link" to="/orders/$id" params={{ id: row.pending_order.id }}>
                 <Trans>See the order</Trans>
               </Link>

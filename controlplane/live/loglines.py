@@ -102,3 +102,35 @@ def engine_time(at: str) -> str:
             zone = sign + offset
     seconds = int(datetime.fromisoformat(whole if "+" in whole else whole + zone).timestamp())
     return f"{seconds}.{(digits + '000000000')[:9]}"
+
+
+class Lag:
+    """How far behind its writer a reader is, by the lines' own times: no two clocks need to agree."""
+
+    def __init__(self) -> None:
+        self._least: float | None = None
+        self._first: float | None = None
+        self._last = 0.0
+        self._lines = 0
+
+    def took(self, at: str, lines: int, now: float) -> float:
+        """So many lines came, the last one of that time; how many seconds it is later than any was before it."""
+        try:
+            self._last = float(engine_time(at))
+        except ValueError:
+            return 0.0
+        self._lines += lines
+        if self._first is None:
+            self._first = self._last
+        passed = now - self._last
+        self._least = passed if self._least is None else min(self._least, passed)
+        return passed - self._least
+
+    def lines_between(self, start: str, end: str) -> int:
+        """About how many lines lie between two times, at the pace of those that came; at least one."""
+        seconds = self._last - self._first if self._first is not None else 0.0
+        pace = self._lines / seconds if seconds > 0 else 0.0
+        try:
+            return max(1, round(pace * (float(engine_time(end)) - float(engine_time(start)))))
+        except ValueError:
+            return 1

@@ -2,6 +2,9 @@
 
 A cut on the way to the host is healed here: the stream is opened anew at the last line's time, inclusive, and as many
 lines of exactly that time are skipped as were sent. A page that lost its own socket does the same with `from=<at>~<k>`.
+
+Of what a page is too slow for, the oldest leaves, counted. Reading on only to count would cost host and link as much as
+a quick page does, so one that falls far behind goes on near the end, and is told about how many lines lie between.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from controlplane.common import rights
 from controlplane.common.errors import EngineFailed, Invalid, NotFound, Refusal, Unavailable
 from controlplane.gateway.dial import HostStream, call_async, engine_refusal, open_stream
 from controlplane.live import target
-from controlplane.live.loglines import Line, Lines, NotFramed, engine_time
+from controlplane.live.loglines import Lag, Line, Lines, NotFramed, engine_time
 from controlplane.live.socket import BAD_MESSAGE, Closed, Socket, until_first
 
 WINDOW: Final = 5_000
@@ -27,6 +30,9 @@ BATCH: Final = 64
 BATCH_SECONDS: Final = 0.05
 PATIENCE: Final = 2.0
 """How long a full window holds the reader up, before the oldest lines that wait are dropped."""
+BEHIND: Final = 60.0
+"""How many seconds a page may fall behind before it goes on near the end."""
+_NEAR_THE_END: Final = 500
 _WAITING_BYTES: Final = 384 * 1024
 """What waits for one page, as it lies in memory; W3 allows 1.5 MiB for all that a slow page costs."""
 _LINE_COST: Final = 200
@@ -36,6 +42,10 @@ _SMALLEST_BATCH: Final = 1024
 _LARGEST_BATCH: Final = 128 * 1024
 _QUICK: Final = 0.1
 _SLOW: Final = 0.5
+_DROPPED: Final = "dropped"
+_ABOUT: Final = "about"
+_MARKS: Final = frozenset({_DROPPED, _ABOUT})
+"""In place of a stream's name: so many lines are missing here, or about so many."""
 _HEAL_SECONDS: Final = 60.0
 _PAUSE: Final = 0.5
 _TAIL_MOST: Final = 100_000
@@ -49,6 +59,10 @@ async def serve(socket: Socket, parts: Mapping[str, str], query: Mapping[str, st
     await until_first(view.follow(), view.send(), view.read())
 
 
+class _Behind(Exception):
+    """The page takes less than is written, and is far behind by now."""
+
+
 class _View:
     """One page's log."""
 
@@ -60,6 +74,10 @@ class _View:
         # where the stream has come to: the last line's time, and how many lines of exactly that time came
         self._at, self._count = _resume_point(query.get("from", ""))
         self._skip = self._count
+        self._lag = Lag()
+        self._dropping = False
+        # where the page was left behind, until the first line near the end has come
+        self._left_at = ""
         self._waiting: deque[Line] = deque()
         self._bytes = 0
         self._unacked = 0
@@ -78,6 +96,9 @@ class _View:
                 opened = await self._open()
                 lost_since = None
                 await self._read_stream(opened)
+            except _Behind:
+                self._left_at = self._at
+                continue
             except (Unavailable, NotFramed) as error:
                 lost_since = lost_since or time.monotonic()
                 if time.monotonic() - lost_since > _HEAL_SECONDS or not self._at:
@@ -95,11 +116,13 @@ class _View:
             "stdout": int(self._stream != "e"),
             "stderr": int(self._stream != "o"),
         }
-        if self._at:
+        if self._left_at:
+            query["tail"] = _NEAR_THE_END
+        elif self._at:
             query |= {"since": engine_time(self._at), "tail": "all"}
         else:
             query |= self._query
-        self._skip = self._count
+        self._skip = 0 if self._left_at else self._count
         path = f"/containers/{self._target.engine_id}"
         inspect = (await call_async(self._target.host_id, "GET", f"{path}/json")).json()
         self._tty = bool(inspect["Config"].get("Tty"))
@@ -115,9 +138,15 @@ class _View:
         resumed_at = self._at
         try:
             async for chunk in opened.chunks():
+                taken = 0
                 for line in lines.feed(chunk):
                     if not self._seen_before(line, resumed_at):
                         await self._take(line)
+                        taken += 1
+                lag = self._lag.took(self._at, taken, time.monotonic()) if taken else 0.0
+                if self._dropping and lag > BEHIND:
+                    raise _Behind
+                self._dropping = False
             for line in lines.rest():
                 if not self._seen_before(line, resumed_at):
                     await self._take(line)
@@ -126,6 +155,10 @@ class _View:
 
     def _seen_before(self, line: Line, resumed_at: str) -> bool:
         """Skip the lines of the time at which the stream was resumed that came already."""
+        if self._left_at:
+            if line[0] <= self._left_at:
+                return True
+            self._go_on_at(line[0])
         if self._skip and line[0] == resumed_at:
             self._skip -= 1
             return True
@@ -150,12 +183,23 @@ class _View:
 
     def _drop(self) -> None:
         """Let the older half of what waits go, with a mark where it stood."""
-        lost = 0
-        for _ in range(max(1, len(self._waiting) // 2)):
+        self._dropping = True
+        self._let_go(max(1, len(self._waiting) // 2))
+
+    def _go_on_at(self, at: str) -> None:
+        """Let all that waits go: the next line is one near the end."""
+        self._let_go(len(self._waiting), self._lag.lines_between(self._left_at, at))
+        self._left_at = ""
+
+    def _let_go(self, number: int, more: int = 0) -> None:
+        """Leave the oldest out, with a mark where they stood; `more`: about so many after them, which never came."""
+        lost, kind = more, _ABOUT if more else _DROPPED
+        for _ in range(number):
             line = self._waiting.popleft()
             self._bytes -= _cost(line)
-            lost += int(line[0]) if line[1] == "dropped" else 1
-        mark = (str(lost), "dropped", "")
+            lost += int(line[0]) if line[1] in _MARKS else 1
+            kind = _ABOUT if line[1] == _ABOUT else kind
+        mark = (str(lost), kind, "")
         self._waiting.appendleft(mark)
         self._bytes += _cost(mark)
 
@@ -197,29 +241,29 @@ class _View:
                 continue
             if len(self._waiting) < BATCH:
                 await asyncio.sleep(BATCH_SECONDS)
-            lost, batch = self._next_batch()
+            mark, batch = self._next_batch()
             self._went.set()
-            if lost:
-                await self._socket.put_alone("dropped", lines=lost)
+            if mark is not None:
+                await self._socket.put_alone("dropped", lines=int(mark[0]), about=mark[1] == _ABOUT)
             if batch:
                 self._pace.took(await self._socket.put_alone("lines", n=len(batch), lines=batch))
 
-    def _next_batch(self) -> tuple[int, list[Line]]:
-        """How many lines are missing before the next ones, and those."""
-        lost, size = 0, 0
+    def _next_batch(self) -> tuple[Line | None, list[Line]]:
+        """The mark of lines that are missing before the next ones, if any are, and those."""
+        mark, size = None, 0
         batch: list[Line] = []
         while self._waiting and len(batch) < min(BATCH, WINDOW - self._unacked) and size < self._pace.size:
-            if self._waiting[0][1] == "dropped" and batch:
+            if self._waiting[0][1] in _MARKS and (batch or mark):
                 break
             line = self._waiting.popleft()
             self._bytes -= _cost(line)
-            if line[1] == "dropped":
-                lost += int(line[0])
+            if line[1] in _MARKS:
+                mark = line
                 continue
             size += len(line[2])
             batch.append(line)
         self._unacked += len(batch)
-        return lost, batch
+        return mark, batch
 
     async def read(self) -> None:
         """Take acknowledgements."""

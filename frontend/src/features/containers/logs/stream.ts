@@ -41,9 +41,13 @@ function receive(message: Message, buffer: LogBuffer, onState: (state: StreamSta
       channel.send({ type: 'ack', n: lines.length })
       break
     }
-    case 'dropped':
-      buffer.push([{ at: '', stream: 'mark', tone: 'warn', text: t`${count(Number(message.lines))} lines dropped while the viewer was slow` }])
+    case 'dropped': {
+      const missing = count(Number(message.lines))
+      // Far behind, the log goes on near its end: how many lines lie between was not counted.
+      const text = message.about ? t`about ${missing} lines left out, since the viewer was too slow` : t`${missing} lines dropped while the viewer was slow`
+      buffer.push([{ at: '', stream: 'mark', tone: 'warn', text }])
       break
+    }
     case 'mark':
       onState({ kind: 'live' })
       buffer.push([markLine(String(message.kind), String(message.at ?? ''))])

@@ -85,3 +85,10 @@ def own_engine(own: Stack) -> Iterator[str]:
 def name() -> str:
     """A name that no other test has."""
     return f"lnk-{uuid.uuid4().hex[:10]}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several processes are started for a test, of which the first also waits for what all share."""
+    for item in items:
+        if "tests/link" in str(item.path) and not any(item.iter_markers("timeout")):
+            item.add_marker(pytest.mark.timeout(300))

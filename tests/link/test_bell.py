@@ -19,7 +19,7 @@ async def bell(stack: Stack, name: str) -> AsyncIterator[tuple[Stream, Rogue]]:
     await asyncio.to_thread(stack.enrol, name)
     async with Rogue(stack.state(name)) as rogue:
         stream = await rogue.session.open("bell", {})
-        await asyncio.wait_for(stream.accepted(), 5)
+        await asyncio.wait_for(stream.accepted(), 30)
         yield stream, rogue
 
 
@@ -96,7 +96,7 @@ async def test_a_bell_cannot_be_opened_without_end(stack: Stack, bell: tuple[Str
     for _ in range(6):
         stream = await rogue.session.open("bell", {})
         try:
-            await asyncio.wait_for(stream.accepted(), 5)
+            await asyncio.wait_for(stream.accepted(), 30)
         except Exception as error:
             codes.append(str(error))
     assert len(codes) == 3

@@ -174,7 +174,7 @@ async def raw(stack: Stack, owner: dict[str, str]) -> tuple[asyncio.StreamReader
 
 async def close_code(reader: asyncio.StreamReader) -> int:
     """The code of the close frame that the server sends."""
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while True:
             first, second = await reader.readexactly(2)
             length = second & 127

@@ -22,7 +22,7 @@ async def test_a_call_that_is_not_answered_is_given_up(monkeypatch: pytest.Monke
     with pytest.raises(Unavailable) as caught:
         await asyncio.to_thread(from_thread, silent(), 0.05)
     assert caught.value.code == "host_timeout"
-    await asyncio.wait_for(given_up.wait(), 2)
+    await asyncio.wait_for(given_up.wait(), 20)
 
 
 def test_without_a_connection_the_host_is_offline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,12 +77,12 @@ class Cast:
         self.over.set_result(None)
 
     async def accept(self) -> socket.socket:
-        link, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_accept(self.conmon), 3)
+        link, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_accept(self.conmon), 20)
         link.setblocking(False)
         return link
 
     async def hear(self, link: socket.socket) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(link, 9000), 3)
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(link, 9000), 20)
 
 
 @pytest.fixture
@@ -119,10 +119,10 @@ async def test_only_what_comes_after_attaching_unless_logs_are_asked(cast: Cast)
     cast.say("new")
     await asyncio.sleep(0.05)
     cast.end()
-    await asyncio.wait_for(asyncio.gather(*tasks), 3)
+    await asyncio.wait_for(asyncio.gather(*tasks), 20)
     assert (new.text(), both.text()) == (b"new\n", b"old\nnew\n")
     logs = Client()
-    await asyncio.wait_for(serve(cast, logs, AttachOptions(stdout=True, logs=True)), 3)
+    await asyncio.wait_for(serve(cast, logs, AttachOptions(stdout=True, logs=True)), 20)
     assert logs.text() == b"old\nnew\n"
 
 
@@ -139,7 +139,7 @@ async def test_trap_4_input_and_its_end_while_output_goes_on(cast: Cast) -> None
     await asyncio.sleep(0.05)
     assert not serving.done()
     cast.end()
-    await asyncio.wait_for(serving, 3)
+    await asyncio.wait_for(serving, 20)
     assert client.text() == b"still here\n"
     link.close()
 
@@ -154,7 +154,7 @@ async def test_without_stdin_once_the_input_stays_open(cast: Cast) -> None:
     link = await cast.accept()
     assert await cast.hear(link) == b"one"
     cast.end()
-    await asyncio.wait_for(serving, 3)
+    await asyncio.wait_for(serving, 20)
     link.close()
 
 
@@ -171,7 +171,7 @@ async def test_much_input_is_cut_into_packets_and_waits_for_the_reader(cast: Cas
         received += await cast.hear(link)
     assert received == data
     cast.end()
-    await asyncio.wait_for(serving, 3)
+    await asyncio.wait_for(serving, 20)
     link.close()
 
 
@@ -180,9 +180,9 @@ async def test_conmon_s_own_output_is_always_read(cast: Cast) -> None:
     serving = serve(cast, Client())
     link = await cast.accept()
     for _ in range(200):
-        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(link, b"\x02" + b"x" * 8191), 3)
+        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(link, b"\x02" + b"x" * 8191), 20)
     cast.end()
-    await asyncio.wait_for(serving, 3)
+    await asyncio.wait_for(serving, 20)
     link.close()
 
 

@@ -102,7 +102,7 @@ async def test_the_client_leaves(stores, fake):
     task = pulling(stores, fake)
     await until(lambda: len(scratch(stores)) >= 5)
     task.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         with pytest.raises(asyncio.CancelledError):
             await task
     await until(lambda: scratch(stores) == [])

@@ -195,7 +195,7 @@ async def test_cancelled(stores, fake):
 
     fake.on_blob = silent
     task = asyncio.create_task(pull(stores, fake))
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), 30)
     task.cancel()
     async with asyncio.timeout(1):
         with pytest.raises(asyncio.CancelledError):

@@ -99,7 +99,7 @@ async def test_the_end_of_a_process_that_is_not_ours() -> None:
     await asyncio.sleep(0.02)
     assert not waiting.done()
     assert pidfd.send(descriptor, signal.SIGTERM)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
     assert pidfd.reap(child.pid) == 128 + signal.SIGTERM
     assert pidfd.reap(child.pid) is None
     assert not pidfd.send(descriptor, signal.SIGTERM)

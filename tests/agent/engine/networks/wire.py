@@ -18,12 +18,12 @@ ECHO = (
 ECHO6 = ECHO.replace("AF_INET", "AF_INET6").replace("0.0.0.0", "::")
 ASK = (
     "import socket,sys\n"
-    "try:\n s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1); print(s.makefile().read())\n"
+    "try:\n s=socket.create_connection((sys.argv[1],int(sys.argv[2])),3); print(s.makefile().read())\n"
     "except OSError as e: print('refused', e)"
 )
 ASK_UDP = (
     "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,socket.SOCK_DGRAM)\n"
-    "s.settimeout(1); s.connect((sys.argv[1],int(sys.argv[2])))\n"
+    "s.settimeout(3); s.connect((sys.argv[1],int(sys.argv[2])))\n"
     "try: s.send(b'hello'); print(s.recv(99).decode())\nexcept OSError as e: print('refused', e)"
 )
 
@@ -47,7 +47,7 @@ class Servers:
         argv = ["nsenter", f"--net={where}", "python3", "-c", program, str(port)]
         self.started.append(subprocess.Popen(argv))  # noqa: ASYNC220
         kind = {SERVER: "-Hltn", SERVER6: "-Hltn", SCTP_SERVER: "-HSln"}.get(program, "-Hlun")
-        for _ in range(200):
+        for _ in range(1000):
             if f":{port} " in enter(where, f"ss {kind}"):
                 return
             await asyncio.sleep(0.02)

@@ -82,6 +82,13 @@ ENDPOINT: Final[Shape] = {
 CREATE: Final[Shape] = {
     **CONFIG, "HostConfig": HOST_CONFIG, "NetworkingConfig": {"EndpointsConfig": {"*": ENDPOINT}}, "Runtime": TEXT,
 }  # fmt: skip
+NETWORK: Final[Shape] = {
+    "IPAM": {
+        "Driver": TEXT, "Options": _MAP,
+        "Config": [{**_all(TEXT, "Subnet IPRange Gateway"), "AuxiliaryAddresses": _MAP}],
+    },
+    "Options": _MAP, "Labels": _MAP,
+}  # fmt: skip
 IMAGE: Final[Shape] = {
     **_all(TEXT, "created author architecture os variant os.version comment container docker_version"),
     "config": CONFIG,

@@ -66,3 +66,16 @@ def test_numbers_that_are_none_or_too_large(engine: RunningEngine) -> None:
     assert docker.api("POST", "/v1.47/containers/aa/update", {"Memory": "1g"})[0] == 400
     assert len(docker.api("GET", "/containers/json?all=1")[1]) == 1
     assert json.dumps(docker.inspect("aa"), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "ipam",
+    [
+        {"Config": 5}, {"Config": "x"}, {"Config": [1]}, {"Config": [{"Subnet": 5}]}, {"Config": [{"Gateway": {}}]},
+        {"Config": [{"Subnet": "10.77.0.0/24", "AuxiliaryAddresses": "x"}]}, {"Options": {"a": 1}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_addresses_of_a_network(engine: RunningEngine, ipam: dict[str, Any]) -> None:
+    code, answer = engine.docker.api("POST", "/networks/create", {"Name": "nn", "IPAM": ipam})
+    assert (code, "cannot unmarshal" in answer["message"]) == (400, True)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from agent.engine import shapes
 from agent.engine.api import params, versions
 from agent.engine.api.answers import empty, reply
 from agent.engine.api.pruning import matcher
@@ -53,7 +54,7 @@ def routes(backend: Backend) -> list[web.RouteDef]:
         return reply(_of_version(backend.inspect(record), request))
 
     async def create(request: web.Request) -> web.Response:
-        body = await params.json_body(request, strict=True)
+        body = await params.json_body(request, shapes.NETWORK, strict=True)
         try:
             record = await backend.create(body)
         except Invalid as error:

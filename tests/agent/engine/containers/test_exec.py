@@ -233,7 +233,7 @@ async def test_much_input_and_output_at_once(cast: Cast) -> None:
 
 async def test_a_terminal(cast: Cast) -> None:
     # The runtime hands the terminal over while the program begins, with crun as with runc: its first look may be early.
-    script = "tty; until stty size 2>/dev/null; do sleep 0.02; done; echo $TERM"
+    script = 'tty; until size=$(stty size 2>/dev/null) && [ "$size" ]; do sleep 0.02; done; echo $size; echo $TERM'
     made, client = await cast.run("sh", "-c", script, tty=True, stdin=True, size=(11, 22))
     assert client.received == b"/dev/pts/0\r\n11 22\r\nxterm\r\n"
     assert made.exit_code == 0

@@ -131,7 +131,7 @@ async def test_d1_a_dead_server_is_servfail_in_time(bench: Bench, net: str) -> N
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((f"{HERE}4", 53))
         ask_servers(bench, "one", f"{HERE}4")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             assert (await ask(one.netns_path, "example.org")).header.rcode == RCODE.SERVFAIL
 
 
@@ -270,7 +270,7 @@ async def test_edns_allows_longer_datagrams(bench: Bench, net: str) -> None:
 async def test_d1_a_resolver_in_a_loop_to_itself(bench: Bench, net: str) -> None:
     one = await bench.start("one", mode=net)
     ask_servers(bench, "one", "127.0.0.11")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):
         assert (await ask(one.netns_path, "example.org")).header.rcode == RCODE.SERVFAIL
     asked = 0
 

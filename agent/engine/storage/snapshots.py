@@ -61,7 +61,8 @@ class Snapshots:
 
     def graph(self, key: str) -> dict[str, str] | None:
         """Docker's ``GraphDriver.Data``."""
-        return self._driver.graph(self.path(key))
+        found = self._driver.graph(self.path(key))
+        return found and found | {"MergedDir": str(self.merged(key))}
 
     def merged(self, key: str) -> Path:
         """Where the whole file system is seen while mounted."""
@@ -89,7 +90,7 @@ class Snapshots:
 
     def limits(self) -> bool:
         """The disk, and the driver, can limit the size of a writable layer."""
-        return self._driver.name != "fuse-overlayfs" and quota.works(self._folder)
+        return self._driver.limits and quota.works(self._folder)
 
     async def prepare(self, key: str, chain_id: str, size: int = 0) -> None:
         """Make the writable layer. Doing it again is fine.

@@ -30,6 +30,10 @@ class Driver(Protocol):
     def mappable(self) -> bool:
         """It can show file systems with other ids, once ``map`` was called."""
 
+    @property
+    def limits(self) -> bool:
+        """A writable layer can have a limit to its size, where the disk has quotas."""
+
     def make(self, path: Path, lowers: Sequence[str]) -> None:
         """Make what a new writable layer needs. Doing it again is fine."""
 

@@ -42,6 +42,7 @@ class FuseOverlay(Stacked):
     name = "fuse-overlayfs"
     marks = FILES
     mappable = False
+    limits = False
 
     def __init__(self, layers: Path, place: Place) -> None:
         super().__init__(layers)

@@ -20,6 +20,7 @@ class Overlay2(Stacked):
     name = "overlay2"
     marks = KERNEL
     mappable = True
+    limits = True
 
     def __init__(self, layers: Path) -> None:
         super().__init__(layers)

@@ -39,6 +39,7 @@ class Vfs:
     name = "vfs"
     marks: Marks = FILES
     mappable = True
+    limits = True
 
     def __init__(self, layers: Path) -> None:
         """``layers`` is the folder of layers."""

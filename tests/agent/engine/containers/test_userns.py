@@ -13,6 +13,7 @@ from agent.engine.errors import Invalid
 from agent.engine.kernel import idmaps
 from agent.engine.kernel.idmaps import Range
 from agent.engine.paths import Paths
+from tests.agent.engine.cli.docker import until
 from tests.agent.engine.conftest import RunningEngine, running_engine
 
 OWNER, FIRST = "daemon", 431072
@@ -98,6 +99,30 @@ def test_s12_files_look_the_same_inside(engine: RunningEngine) -> None:
     # The layer says nothing of the map: it is the same for a container without.
     for options in ("", "--userns host"):
         assert docker.ok(f"run --rm {options} with-new stat -c %u /new") == "0"
+
+
+def test_s12_copied_file_systems_too(remapped: RunningEngine) -> None:
+    assert remapped.docker.ok("info --format '{{.Driver}}'") == "overlay2"
+    with running_engine("--userns-remap", OWNER, "--storage-driver", "vfs") as engine:
+        docker = engine.docker
+        docker.ok("run -d --init --name aa busy sh -c 'touch /new; chown 7:8 /new; sleep 1000'")
+        assert docker.ok("exec aa sh -c 'stat -c %u:%g / /bin/busybox /new'").split() == ["0:0", "0:0", "7:8"]
+        made = engine.data / "snapshots" / docker.inspect("aa")["Id"] / "tree" / "new"
+        assert (made.stat().st_uid, made.stat().st_gid) == (7, 8)
+        engine.kill9()
+        engine.start()
+        docker.ok("restart -t 0 aa")
+        assert "A /new" in docker.ok("diff aa").splitlines()
+        docker.ok("commit aa with-new")
+        assert docker.ok("run --rm --userns host with-new stat -c %u /new") == "7"
+        docker.ok("rm -f aa")
+        assert until(lambda: not list((engine.data / "snapshots").iterdir()))
+        assert not list(Paths.of(EngineConfig(root=engine.data, socket=engine.socket)).roots.iterdir())
+    with (
+        pytest.raises(RuntimeError, match="--userns-remap does not go with the storage driver fuse-overlayfs"),
+        running_engine("--userns-remap", OWNER, "--storage-driver", "fuse-overlayfs"),
+    ):
+        pass
 
 
 def seen_as(uid: int, path: Path) -> bool:

@@ -13,6 +13,7 @@ from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS,
 
 _IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _MOST_LINKS = 40
+_LONGEST = 4096  # PATH_MAX
 
 
 def check(root: Path, directory: str) -> None:
@@ -23,8 +24,10 @@ def check(root: Path, directory: str) -> None:
         directory: as the client or the image writes it.
 
     Raises:
-        Invalid: it leads to a process's own directory in /proc.
+        Invalid: it leads to a process's own directory in /proc, or is longer than any path.
     """
+    if len(os.fsencode(directory)) >= _LONGEST:
+        raise Invalid(f"the working directory is longer than {_LONGEST - 1} bytes")
     if leads_to_process(root, directory):
         raise Invalid(f"the working directory '{directory}' leads through a descriptor")
 

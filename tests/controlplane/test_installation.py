@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from controlplane.settings.installation import read, secret_keys
+from scripts.launch.__main__ import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,3 +70,24 @@ def test_the_secret_key(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(ImproperlyConfigured):
         secret_keys(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("up --port 99999", "scripts/up: error: argument --port: 99999 is no TCP port"),
+        ("up --port web", "scripts/up: error: argument --port: web is no TCP port"),
+        ("up --hosts many", "scripts/up: error: argument --hosts: many is no number of hosts"),
+        ("up --host 3 --x", "scripts/up: error: unrecognized arguments: --x"),
+        ("down --all", "scripts/down: error: unrecognized arguments: --all"),
+    ],
+)
+def test_a_mistyped_line_is_answered_with_the_usage_of_its_script(
+    line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(line.split())
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.startswith(f"usage: scripts/{line.split(maxsplit=1)[0]} ")

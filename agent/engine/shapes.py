@@ -6,6 +6,7 @@ Go's encoding/json, which takes null for anything and knows no NaN.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -18,6 +19,7 @@ _MAP: Final = {"*": TEXT}
 _SET: Final[Shape] = {"*": {}}
 _PYTHON: Final[Mapping[str, Any]] = {TEXT: str, NUMBER: int, FLAG: bool}
 _LARGEST = 1 << 63
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _all(kind: str, names: str) -> dict[str, Shape]:
@@ -123,7 +125,22 @@ def loads(text: str | bytes) -> Any:
     Raises:
         ValueError: it is none.
     """
-    return json.loads(text, parse_constant=refuse, parse_float=finite)
+    value = json.loads(text, parse_constant=refuse, parse_float=finite)
+    return whole(value) if halves(text if isinstance(text, str) else text.decode(errors="replace")) else value
+
+
+def whole(value: Any) -> Any:
+    """A value without half characters, which JSON can write and UTF-8 cannot: Go reads U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    return [whole(item) for item in value] if isinstance(value, list) else value
+
+
+def halves(text: str) -> bool:
+    """Whether a text may hold half characters."""
+    return _HALF.search(text) is not None
 
 
 def refuse(constant: str) -> NoReturn:

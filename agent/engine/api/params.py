@@ -150,6 +150,8 @@ async def _json_body(request: web.Request, *, optional: bool) -> dict[str, Any]:
     try:
         text = raw.decode()
         value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip()))
+        if shapes.halves(text):
+            value = shapes.whole(value)
     except json.JSONDecodeError as error:
         _refuse(request, go_syntax_error(error), since=f"invalid JSON: {go_syntax_error(error)}")
     except (UnicodeDecodeError, RecursionError):
@@ -172,7 +174,7 @@ def registry_auth(request: web.Request, header: str = "X-Registry-Auth") -> dict
         return {}
     try:
         found = json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -68,6 +68,26 @@ def test_numbers_that_are_none_or_too_large(engine: RunningEngine) -> None:
     assert json.dumps(docker.inspect("aa"), allow_nan=False)
 
 
+def test_half_characters(engine: RunningEngine) -> None:
+    """JSON can write them and UTF-8 cannot: once stored, no list could be answered any more. Go reads U+FFFD."""
+    docker, half = engine.docker, "a\ud800"
+    for path, body in (
+        ("/containers/create?name=half", {"Image": "busy", "Cmd": ["true"], "Labels": {half: half}}),
+        ("/volumes/create", {"Name": "half", "Labels": {half: half}}),
+        ("/networks/create", {"Name": half, "Labels": {half: half}}),
+    ):
+        assert docker.api("POST", path, body)[0] == 201, path
+    try:
+        for path in ("/containers/json?all=1", "/volumes", "/networks", "/system/df"):
+            code, answer = docker.api("GET", path)
+            assert (code, "a\ufffd" in json.dumps(answer, ensure_ascii=False)) == (200, True), path
+        assert docker.api("GET", "/containers/half/json")[1]["Config"]["Labels"] == {"a\ufffd": "a\ufffd"}
+    finally:
+        docker("network rm a\ufffd")
+        docker("volume rm half")
+    assert shapes.loads('{"a": "\\ud83d\\ude00 \\udc00"}') == {"a": "\U0001f600 \ufffd"}
+
+
 @pytest.mark.parametrize(
     "ipam",
     [

@@ -9,6 +9,7 @@ import { useEffect, useState } from 'react'
 import { CopyButton } from '@/components/bits'
 import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
+import { DialogFoot } from '@/components/DialogFoot'
 import { type FormProblem, Problems, TextField } from '@/components/Form'
 import { StateIcon } from '@/components/Icon'
 import { useTitle } from '@/components/Page'
@@ -66,14 +67,7 @@ function Ask({ onMade, onClose }: { onMade: (enrolment: Enrolment, name: string)
         <TextField id="f-name" label={t`Name`} mono value={name} error={errors['f-name']} data-autofocus hint={t`As it will be called here, as web-1.`} onChange={setName} />
         <TextField id="f-labels" label={t`Labels`} mono value={labels} error={errors['f-labels']} placeholder="zone=a, disk=ssd" hint={t`Optional: key=value, separated by commas.`} onChange={setLabels} />
       </div>
-      <div className="dialog-foot">
-        <Button onClick={onClose}>
-          <Trans>Cancel</Trans>
-        </Button>
-        <Button type="submit" kind="primary" aria-busy={busy}>
-          <Trans>Create join command</Trans>
-        </Button>
-      </div>
+      <DialogFoot onClose={onClose} busy={busy} send={t`Create join command`} />
     </form>
   )
 }

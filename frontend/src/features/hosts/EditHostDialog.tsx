@@ -1,10 +1,9 @@
 /** A host's name and labels. */
 import { t } from '@lingui/core/macro'
-import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
 
-import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
+import { DialogFoot } from '@/components/DialogFoot'
 import { Problems, TextField } from '@/components/Form'
 import { Pairs, record } from '@/components/Pairs'
 import { useOrderForm } from '@/components/useOrderForm'
@@ -47,14 +46,7 @@ export function EditHostDialog({ host, onClose }: { host: Host; onClose: () => v
             <Pairs prefix="f-labels" pairs={draft.labels} add={t`Add label`} {...(errors['f-labels-0'] && { errors: { 0: errors['f-labels-0'] } })} onChange={(labels) => { set({ labels }); }} />
           </div>
         </div>
-        <div className="dialog-foot">
-          <Button onClick={onClose}>
-            <Trans>Cancel</Trans>
-          </Button>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            <Trans>Save</Trans>
-          </Button>
-        </div>
+        <DialogFoot onClose={onClose} busy={form.busy} send={t`Save`} />
       </form>
     </Dialog>
   )

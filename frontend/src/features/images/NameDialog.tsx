@@ -1,11 +1,10 @@
 /** Give an image one more name, or send it to the registry that one of its names says. */
 import { t } from '@lingui/core/macro'
-import { Trans } from '@lingui/react/macro'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 
-import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
+import { DialogFoot } from '@/components/DialogFoot'
 import { Problems, SelectField, TextField } from '@/components/Form'
 import { useOrderForm } from '@/components/useOrderForm'
 import { press } from '@/lib/orders'
@@ -69,14 +68,7 @@ export function NameDialog({ image, verb, onClose }: { image: Image; verb: 'tag'
             </div>
           )}
         </div>
-        <div className="dialog-foot">
-          <Button onClick={onClose}>
-            <Trans>Cancel</Trans>
-          </Button>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            {push ? t`Push` : t`Tag`}
-          </Button>
-        </div>
+        <DialogFoot onClose={onClose} busy={form.busy} send={push ? t`Push` : t`Tag`} />
       </form>
     </Dialog>
   )

@@ -3,8 +3,8 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useState } from 'react'
 
-import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
+import { DialogFoot } from '@/components/DialogFoot'
 import { TextField } from '@/components/Form'
 import type { Order } from '@/lib/types'
 
@@ -32,14 +32,7 @@ export function RetryDialog({ order, onRetry, onClose }: { order: Order; onRetry
           <TextField id="r-user" label={t`Registry user`} value={username} data-autofocus error={missing ? t`Name the user` : undefined} onChange={setUsername} />
           <TextField id="r-password" label={t`Registry password`} type="password" value={password} hint={t`For this order only; it is not stored.`} onChange={setPassword} />
         </div>
-        <div className="dialog-foot">
-          <Button onClick={onClose}>
-            <Trans>Cancel</Trans>
-          </Button>
-          <Button type="submit" kind="primary">
-            <Trans>Retry</Trans>
-          </Button>
-        </div>
+        <DialogFoot onClose={onClose} send={t`Retry`} />
       </form>
     </Dialog>
   )

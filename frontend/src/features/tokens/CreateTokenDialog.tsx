@@ -6,6 +6,7 @@ import { useState } from 'react'
 import { CopyButton } from '@/components/bits'
 import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
+import { DialogFoot } from '@/components/DialogFoot'
 import { Check, Problems, SelectField, TextField } from '@/components/Form'
 import { useOrderForm } from '@/components/useOrderForm'
 import { serverNow } from '@/lib/clock'
@@ -71,14 +72,7 @@ export function CreateTokenDialog({ onClose }: { onClose: () => void }) {
             </div>
           )}
         </div>
-        <div className="dialog-foot">
-          <Button onClick={onClose}>
-            <Trans>Cancel</Trans>
-          </Button>
-          <Button type="submit" kind="primary" aria-busy={form.busy}>
-            <Trans>Create token</Trans>
-          </Button>
-        </div>
+        <DialogFoot onClose={onClose} busy={form.busy} send={t`Create token`} />
       </form>
     </Dialog>
   )

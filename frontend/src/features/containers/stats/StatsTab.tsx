@@ -4,21 +4,19 @@ import { t } from '@lingui/core/macro'
 import { Trans } from '@lingui/react/macro'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 
 import { Button } from '@/components/Button'
 import { columns, pointOf, type StatsPoint } from '@/components/chart/series'
+import { StatCharts } from '@/components/chart/StatCharts'
 import { Bones, Empty } from '@/components/Fallbacks'
 import { serverNow } from '@/lib/clock'
-import { bytes, percent, rate } from '@/lib/format'
 import { one } from '@/lib/search'
 import { openChannel } from '@/lib/socket'
 import type { ContainerDetail } from '@/lib/types'
 
 import { statsQuery } from '../api/stats'
 import { useContainer } from '../ContainerPage'
-
-const Chart = lazy(async () => ({ default: (await import('@/components/chart/Chart')).Chart }))
 
 const LIVE_WINDOW = 5 * 60
 const HOUR = 3600
@@ -93,31 +91,7 @@ function Hour({ row }: { row: ContainerDetail }) {
 
 function Charts({ row, points, stored, gap, from, to }: { row: ContainerDetail; points: StatsPoint[]; stored: 'rates' | 'counters'; gap: number; from: number; to: number }) {
   const made = useMemo(() => columns(points, { stored, gap }), [points, stored, gap])
-  const window = { times: made.times, from, to }
   // Without a limit of its own the engine names the host's whole memory; as a line it would only press the curve flat.
   const limited = Number(row.limits.Memory ?? 0) > 0
-  return (
-    <Suspense fallback={<Bones />}>
-      <Chart title={t`CPU`} testId="chart-cpu" {...window} series={[{ label: t`CPU`, values: made.cpu }]} format={(value) => percent(value)} />
-      <Chart
-        title={t`Memory`}
-        testId="chart-memory"
-        binary
-        {...window}
-        series={[{ label: t`Memory`, values: made.memory }, ...(limited ? [{ label: t`Limit`, values: made.limit, limit: true }] : [])]}
-        format={bytes}
-      />
-      <Chart
-        title={t`Network`}
-        testId="chart-network"
-        binary
-        {...window}
-        series={[
-          { label: t`Received`, values: made.received },
-          { label: t`Sent`, values: made.sent, dash: [6, 3] },
-        ]}
-        format={rate}
-      />
-    </Suspense>
-  )
+  return <StatCharts made={made} from={from} to={to} limited={limited} />
 }

@@ -106,6 +106,27 @@ def _look(page: Page, name: str, path: str, width: int, dark: bool) -> list[str]
     return faults
 
 
+def test_what_failed_is_said_in_words_and_found_by_its_port(lab: Lab, ids: dict[str, str]) -> None:
+    refused = lab.request(
+        "DELETE", f"volumes/{ids['volume']}/?confirm=shown", headers={"Prefer": "wait=30"}
+    )  # in use: the engine refuses
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    with chromium(lab) as browser:
+        page = sign_in(new_context(browser))
+        row = page.get_by_role("region", name="Needs attention").get_by_role("listitem").filter(has_text="in use")
+        expect(row.get_by_text("Remove shown", exact=True)).to_be_visible()
+        page.goto("/containers?search=8080")
+        expect(page.get_by_role("status", name="1 container", exact=True).first).to_be_visible()
+        button = page.get_by_role("button", name="Actions for shown")
+        button.click()
+        expect(page.get_by_role("menuitem", name="Stop", exact=True)).to_be_focused()
+        if AXE.exists():
+            page.evaluate(AXE.read_text())
+            assert [fault for fault in page.evaluate(RUN_AXE) if not fault.startswith("region:")] == []
+        page.keyboard.press("Escape")
+        expect(button).to_be_focused()
+
+
 def test_titles_name_the_page(lab: Lab) -> None:
     with chromium(lab) as browser:
         context: BrowserContext = new_context(browser)

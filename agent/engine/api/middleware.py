@@ -1,11 +1,13 @@
 """What every answer of the API has, whatever the route: Docker's headers, and errors as Docker words them."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from agent.engine.api import errors, versions
 
@@ -22,6 +24,7 @@ HEADERS = {
     "Server": f"Docker/{versions.ENGINE}+longshore (linux)",
 }
 
+_REST, _REST_SECONDS = 1 << 18, 1.0
 _ABORTABLE = "__ends_with_client__"
 
 
@@ -53,7 +56,19 @@ async def _guarded(handler: Handler, request: web.Request) -> web.StreamResponse
         # The client left while it was being told; nobody is there to read a better answer.
         return web.Response()
     except Exception as error:
+        await _read_on(request)
         return errors.answer(error)
+
+
+async def _read_on(request: web.Request) -> None:
+    """Take the rest of a short body before it is refused, as Go's server does: who still sends it would stumble."""
+    if not request.can_read_body or "Upgrade" in request.headers or request.content.exception() is not None:
+        return
+    left = _REST
+    with contextlib.suppress(TimeoutError, OSError, web.HTTPException, HttpProcessingError, RuntimeError):
+        async with asyncio.timeout(_REST_SECONDS):
+            while left > 0 and (data := await request.content.read(min(left, 1 << 16))):
+                left -= len(data)
 
 
 async def put_headers(_: web.Request, response: web.StreamResponse) -> None:

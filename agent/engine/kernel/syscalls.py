@@ -110,6 +110,13 @@ def syncfs(descriptor: int) -> None:
     _check(_libc.syncfs(descriptor))
 
 
+def filesystem(descriptor: int) -> int:
+    """The magic number of the file system that an open file lies on."""
+    found = (ctypes.c_long * 32)()
+    _check(_libc.fstatfs(descriptor, ctypes.byref(found)))
+    return found[0] & 0xFFFFFFFF
+
+
 def openat2(directory: int, path: "str | bytes", flags: int, mode: int = 0, resolve: int = 0) -> int:
     """openat2(2): open with limits on where the path may lead. Gives a descriptor that is closed on exec."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)

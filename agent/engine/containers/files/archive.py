@@ -70,7 +70,7 @@ def clean(path: str) -> str:
             parts = parts[:-1]
         elif part not in {"", "."}:
             parts.append(part)
-    return "/" + "/".join(parts) + (end if parts else "")
+    return "/" + "/".join(parts) + (end if parts else end.lstrip("/"))
 
 
 class Archive:
@@ -98,7 +98,8 @@ class Archive:
     async def _view(self, record: ContainerRecord) -> AsyncGenerator[Json, None]:
         """How a child gets at the files: by a process to enter, or a folder and what is mounted in it."""
         if record.state.alive and record.state.pid:
-            yield {"pid": record.state.pid, "root": "/", "binds": []}
+            devices = all(mount.destination != "/dev" for mount in record.mounts)
+            yield {"pid": record.state.pid, "root": "/", "binds": [], "devices": devices}
             return
         async with self._mounted(record) as root, self._placed(record) as places:
             binds = [

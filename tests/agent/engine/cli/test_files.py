@@ -102,3 +102,23 @@ def test_a_place_for_a_mount_is_made_as_dockerd_makes_it(docker: Docker) -> None
         assert [archive.getmember(name).mode for name in ("made", "made/here", "t")] == [0o755] * 3
     status, answer = docker.api("POST", "/containers/create", {"Image": "busy", "HostConfig": {"Binds": ["/a:/b:bad"]}})
     assert (status, answer) == (500, {"message": "invalid mode: bad"})
+
+
+def test_cp_of_a_running_container_leaves_out_what_the_kernel_and_the_runtime_put_there(
+    docker: Docker, tmp_path: Path
+) -> None:
+    docker.ok("run -d --name aa -v vol:/v busy sleep 600")
+    docker.ok("exec aa sh -c 'echo one > /v/f'")
+    docker.ok(f"cp aa:/. {tmp_path}/out")
+    assert (tmp_path / "out/v/f").read_text() == "one\n"
+    assert [list((tmp_path / "out" / name).iterdir()) for name in ("proc", "sys", "dev")] == [[], [], []]
+    for path in ("/proc/version", "/dev/null", "/sys/kernel/uevent_seqnum"):
+        assert f"Could not find the file {path} in container aa" in docker(f"cp aa:{path} -").err
+
+
+def test_an_archive_that_is_refused_is_read_to_its_end(docker: Docker, tmp_path: Path) -> None:
+    docker.ok("create --name aa busy")
+    (tmp_path / "f").write_bytes(b"x" * 50_000)
+    for _ in range(5):
+        done = docker(f"cp {tmp_path}/f aa:/etc/passwd/x")
+        assert done.err.strip() == "Error response from daemon: extraction point is not a directory"

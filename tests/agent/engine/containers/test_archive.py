@@ -115,6 +115,7 @@ async def cast(tmp_path: Path) -> AsyncIterator[Cast]:
     ("path", "found"),
     [
         ("", None), ("/", "/"), ("d", "/d"), ("/d/", "/d/"), ("/d/.", "/d/."), ("//d/../x//y", "/x/y"), ("..", "/"),
+        ("/.", "/."), ("/d/../.", "/."), (".", "/."),
     ],
 )  # fmt: skip
 def test_paths(path: str, found: str | None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.engine.containers.files.taking.out import Gone, Out
-from agent.engine.containers.files.taking.tree import IN_ROOT, Writer, find, go_mode, names, resolved
+from agent.engine.containers.files.taking.tree import IN_ROOT, Apart, Writer, find, go_mode, names, resolved
 from agent.engine.images.untar import __main__ as untar
 from agent.engine.kernel import syscalls
 
@@ -44,7 +44,8 @@ def work(options: Json, control: int, data: int) -> int:
             return 0
         enter(options["root"], options["pid"], options["binds"], options.get("users", 0))
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        described = describe(root, options["path"])
+        apart = Apart(root, devices=bool(options.get("devices")))
+        described = describe(root, options["path"], apart)
         if options["mode"] == "stat":
             say(described)
             return 0
@@ -55,7 +56,7 @@ def work(options: Json, control: int, data: int) -> int:
                 raise Gone
 
         out = Out(data, begin, chunked=options["chunked"], held=SHORT)
-        write(root, options["path"], options["name"], out)
+        write(root, options["path"], options["name"], out, apart)
         whole = out.finish()
         say({"done": True} if whole is None else {**described, "whole": base64.b64encode(whole).decode()})
     except Gone:
@@ -143,10 +144,18 @@ def _part(source: str, subpath: str) -> int:
         os.close(whole)
 
 
-def describe(root: int, path: str) -> Json:
-    """Docker's ContainerPathStat."""
+def describe(root: int, path: str, apart: Apart) -> Json:
+    """Docker's ContainerPathStat.
+
+    Raises:
+        OSError: it is not there, or none of the container's files.
+    """
     descriptor, info = find(root, path)
-    os.close(descriptor)
+    try:
+        if not stat.S_ISDIR(info.st_mode) and apart(descriptor, info.st_dev):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    finally:
+        os.close(descriptor)
     seconds, rest = divmod(info.st_mtime_ns, 10**9)
     fraction = f".{rest:09d}".rstrip("0") if rest else ""
     return {
@@ -158,7 +167,7 @@ def describe(root: int, path: str) -> Json:
     }
 
 
-def write(root: int, path: str, name: str, out: Out) -> None:
+def write(root: int, path: str, name: str, out: Out, apart: Apart) -> None:
     """The path as a tar.
 
     Args:
@@ -166,9 +175,10 @@ def write(root: int, path: str, name: str, out: Out) -> None:
         path: what is wanted.
         name: how its entries begin; empty: without any folder of their own.
         out: where it goes.
+        apart: what is left out.
     """
     descriptor, info = find(root, path)
-    writer = Writer(out)
+    writer = Writer(out, apart)
     if stat.S_ISDIR(info.st_mode):
         inner = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
         if name:

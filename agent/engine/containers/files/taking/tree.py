@@ -1,11 +1,12 @@
 """Walk a tree by descriptors and write it as a tar. No path is ever looked up twice, and no link is followed."""
 
+import contextlib
 import os
 import stat
 import tarfile
 
 from agent.engine.containers.files.taking.out import Out
-from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from agent.engine.kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, filesystem, openat2
 
 IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _KEPT_XATTRS = ("security.capability", "user.")
@@ -18,6 +19,11 @@ _TYPES = {
     stat.S_IFBLK: tarfile.BLKTYPE,
     stat.S_IFIFO: tarfile.FIFOTYPE,
 }
+# proc, sysfs, cgroup, cgroup2, devpts, mqueue, debugfs, tracefs, securityfs, bpf, configfs, pstore, efivarfs
+_KERNELS = frozenset(
+    {0x9FA0, 0x62656572, 0x27E0EB, 0x63677270, 0x1CD1, 0x19800202, 0x64626720, 0x74726163, 0x73636673, 0xCAFE4A11}
+    | {0x62656570, 0x6165676C, 0xDE5E81E4}
+)
 # Bits of Go's os.FileMode, in which Docker's API tells modes.
 _GO_TYPES = {
     stat.S_IFDIR: 1 << 31,
@@ -91,11 +97,34 @@ def names(directory: int) -> list[str]:
     return sorted(os.listdir(directory), key=os.fsencode)
 
 
-class Writer:
-    """Writes files as a tar."""
+class Apart:
+    """What is no part of a container's files: the kernel's own file systems, and the devices that its runtime made.
 
-    def __init__(self, out: Out) -> None:
-        self._out = out
+    Args:
+        root: the container's.
+        devices: ``/dev`` is the runtime's, where it is a file system of its own.
+    """
+
+    def __init__(self, root: int, *, devices: bool) -> None:
+        self._known: dict[int, bool] = {}
+        if devices:
+            with contextlib.suppress(OSError):
+                device = os.stat("dev", dir_fd=root, follow_symlinks=False).st_dev
+                if device != os.fstat(root).st_dev:
+                    self._known[device] = True
+
+    def __call__(self, descriptor: int, device: int) -> bool:
+        """An open file of this device is none of the container's."""
+        if device not in self._known:
+            self._known[device] = filesystem(descriptor) in _KERNELS
+        return self._known[device]
+
+
+class Writer:
+    """Writes files as a tar; of a folder that is ``apart`` no more than its name."""
+
+    def __init__(self, out: Out, apart: Apart) -> None:
+        self._out, self._apart = out, apart
         self._seen: dict[tuple[int, int], str] = {}
 
     def close(self) -> None:
@@ -142,6 +171,8 @@ class Writer:
             return  # replaced by something else since
         try:
             self._header(member)
+            if self._apart(inner, os.fstat(inner).st_dev):
+                return
             prefix = member.name if member.name.endswith("/") else member.name + "/"
             for entry in names(inner):
                 self.add(inner, entry, prefix + entry)

@@ -13,6 +13,7 @@ from yarl import URL
 
 from agent.engine.errors import Denied, Unauthorized, Unavailable
 from agent.engine.registry.keychain import Credentials
+from agent.engine.registry.patience import patiently
 from agent.engine.registry.transport import Transport
 
 _CHALLENGE = re.compile(r'(Basic|Bearer)((?:\s*,?\s*[a-z_]+=(?:"[^"]*"|[^\s,"]+))*)', re.IGNORECASE)
@@ -110,8 +111,7 @@ class Authorizer:
         return realm
 
     async def _fetch(self, realm: URL, headers: dict[str, str], data: dict[str, str] | None) -> str:
-        response = await self._transport.token_request(realm, headers, data)
-        async with response:
+        async with await patiently(lambda: self._transport.token_request(realm, headers, data)) as response:
             body = await response.content.read(_ANSWER_LIMIT)
             if response.status in {401, 403}:
                 raise Unauthorized(f"unauthorized: {said(body) or 'incorrect username or password'}")

@@ -6,11 +6,9 @@ Source: OCI distribution spec 1.1; Docker Registry HTTP API V2. What arrives is 
 import ipaddress
 import json
 import re
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from yarl import URL
 from agent.engine.errors import Denied, EngineError, Invalid, NotFound, System, Unauthorized, Unavailable
 from agent.engine.registry.auth import Authorizer, said
 from agent.engine.registry.keychain import Credentials
+from agent.engine.registry.patience import TOO_MANY, patiently, wanted
 from agent.engine.registry.transport import Transport
 
 MANIFEST_LIMIT = 4 << 20
@@ -150,11 +149,10 @@ class Repository:
 
     async def ping(self) -> None:
         """Ask for the version, and meet the challenge ahead of the first real request."""
-        response = await self._transport.request("GET", self._root)
-        async with response:
+        async with await patiently(lambda: self._transport.request("GET", self._root)) as response:
             if response.status == 401:
                 await self._authorizer.answer(response.headers.getall("WWW-Authenticate", []))
-            elif response.status >= 500 or response.status == 429:
+            elif response.status >= 500 or response.status == TOO_MANY:
                 raise await _refusal(response, str(self._root))
 
     async def check(self) -> None:
@@ -199,7 +197,8 @@ class Repository:
             Unavailable: the registry failed; try again.
         """
         url = self._url("blobs", digest)
-        response = await self._request("GET", url, headers={"Range": f"bytes={offset}-"} if offset else {})
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        response = await self._authorized(lambda: self._send_once("GET", url, headers, None), url)
         if response.status not in {200, 206, 416}:
             async with response:
                 raise await _refusal(response, str(url))
@@ -291,12 +290,17 @@ class Repository:
     async def _request(
         self, method: str, url: URL, *, headers: dict[str, str] | None = None, data: bytes | None = None
     ) -> aiohttp.ClientResponse:
-        response = await self._send_once(method, url, headers or {}, data)
+        return await self._authorized(lambda: patiently(lambda: self._send_once(method, url, headers or {}, data)), url)
+
+    async def _authorized(
+        self, send: Callable[[], Awaitable[aiohttp.ClientResponse]], url: URL
+    ) -> aiohttp.ClientResponse:
+        response = await send()
         if response.status == 401 and self._transport.is_own(url):
             challenges = response.headers.getall("WWW-Authenticate", [])
             if await self._authorizer.answer(challenges):
                 response.release()
-                response = await self._send_once(method, url, headers or {}, data)
+                response = await send()
         return response
 
     async def _send_once(self, method: str, url: URL, headers: dict[str, str], data: Any) -> aiohttp.ClientResponse:
@@ -344,18 +348,8 @@ async def _refusal(response: aiohttp.ClientResponse, what: str) -> EngineError:
         return Denied(text)
     if code == "UNAUTHORIZED" or response.status == 401:
         return Unauthorized(text if code else "no basic auth credentials")
-    if response.status == 429:
-        return Busy(text, _seconds(response.headers.get("Retry-After", "")))
+    if response.status == TOO_MANY:
+        return Busy(text, wanted(response))
     if response.status >= 500:
         return Unavailable(text)
     return System(text)
-
-
-def _seconds(text: str) -> float:
-    """``Retry-After``: seconds, or a date."""
-    if text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return 0.0

@@ -209,6 +209,8 @@ def _reason(error: BaseException) -> str:
         return "timed out"
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
         return f"dial tcp {error.host}:{error.port}: connect: connection refused"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"dial tcp: lookup {error.host}: {(error.strerror or 'no such host').lower()}"
     return str(error) or type(error).__name__
 
 

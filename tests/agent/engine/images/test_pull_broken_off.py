@@ -104,3 +104,44 @@ async def test_R3_gives_up(stores, fake):
     fake.on_blob = failing
     await refused(stores, fake, Unavailable)
     assert len([path for _, path, _ in fake.requests if "/blobs/" in path]) == fetch.ATTEMPTS
+
+
+@pytest.mark.parametrize("where", ["/v2/", "/manifests/"])
+async def test_R3_asked_to_wait_before_it_has_begun(stores, fake, where):
+    fake.image(ONE)
+    asked: list[float] = []
+
+    def busy(request):
+        if not request.path.endswith(where) and where not in request.path.removeprefix("/v2/"):
+            return None
+        asked.append(time.monotonic())
+        return web.Response(status=429, headers={"Retry-After": "1"}) if len(asked) == 1 else None
+
+    fake.gate = busy
+    await pull(stores, fake)
+    assert asked[1] - asked[0] >= 0.9
+
+
+async def test_R3_a_registry_that_wants_to_be_left_alone_for_long_is_not_waited_for(stores, fake):
+    fake.image(ONE)
+    words = {"errors": [{"code": "TOOMANYREQUESTS", "message": "you have reached your limit"}]}
+
+    def busy(request):
+        later = {"Retry-After": "3600"}
+        return web.json_response(words, status=429, headers=later) if "/manifests/" in request.path else None
+
+    fake.gate = busy
+    begun = time.monotonic()
+    assert "toomanyrequests: you have reached your limit" in await refused(stores, fake, Unavailable)
+    assert time.monotonic() - begun < 10
+
+
+async def test_R3_a_wait_ends_with_its_pull(stores, fake):
+    fake.image(ONE)
+    fake.gate = lambda request: web.Response(status=429, headers={"Retry-After": "30"})
+    task = asyncio.create_task(pull(stores, fake))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+    assert len(fake.requests) == 1

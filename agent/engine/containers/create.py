@@ -21,6 +21,7 @@ from agent.engine.containers.ops import Image, Ops
 from agent.engine.containers.options import config as configs
 from agent.engine.containers.options import hostconfig, limits, mounts, names, security
 from agent.engine.errors import Conflict, Invalid
+from agent.engine.kernel import cgroups
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks import ports, requests
 from agent.engine.networks.requests import SandboxRequest
@@ -66,7 +67,7 @@ def plan(
         hostconfig.check_users(host)
     if host["UTSMode"] == "host" and body.get("Hostname"):
         raise Invalid("conflicting options: hostname and the UTS mode")
-    if host["NetworkMode"] == "host" or host["UTSMode"] == "host":
+    if host["NetworkMode"] == "host":
         config["Hostname"] = body.get("Hostname") or os.uname().nodename
     warnings = [*limits.check(host, ops.machine), *requests.check_mode(body, host)]
     security.sysctls(sharing.resolved(ops, host))
@@ -130,6 +131,8 @@ async def create(
     """
     name = names.checked(name) if name else names.invented(ops.containers.names)
     container_id = secrets.token_hex(32)
+    # Most are started as soon as they are made.
+    cgroups.foresee_move()
     record, warnings = plan(ops, container_id, name, body, image, deep=deep)
     record = msgspec.structs.replace(record, managed=managed)
     if (other := ops.containers.by_name(name)) is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from agent.engine.containers import remains, sharing
+from agent.engine.containers.health import UNHEALTHY
 from agent.engine.containers.ops import Ops
 from agent.engine.containers.options import restarts
 from agent.engine.containers.waits import Ended
@@ -20,7 +21,7 @@ from agent.engine.errors import EngineError
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import Processes
 from agent.engine.runtime.exits import UNKNOWN, Exit, read_exit_file
-from agent.engine.state.records import ContainerRecord, Status
+from agent.engine.state.records import ContainerRecord, Health, Status
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ async def finish(
         oom_killed=end.oom_killed or killed or record.state.oom_killed,
         finished_ns=end.finished_ns,
         error="",
+        health=_unwatched(record.state.health),
     )
     if again:
         ended = msgspec.structs.replace(ended, restart_count=record.restart_count + 1)
@@ -131,6 +133,11 @@ async def finish(
         wait = ops.delays[record.id] = restarts.delay(ops.delays.get(record.id), lasted)
         schedule(ops, record.id, wait)
     return saved
+
+
+def _unwatched(health: Health | None) -> Health | None:
+    """As dockerd tells the health of what is no longer checked; no event says so."""
+    return None if health is None else msgspec.structs.replace(health, status=UNHEALTHY)
 
 
 async def _let_go(ops: Ops, record: ContainerRecord) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agent.engine.containers.oci import apparmor
 from agent.engine.containers.options import security
 from agent.engine.state.records import ContainerRecord, Health, MountPoint, State, Status
 from agent.engine.state.times import rfc3339nano
@@ -117,6 +118,16 @@ def mount(point: MountPoint) -> Json:
     return shown | {"Mode": point.mode, "RW": point.rw, "Propagation": point.propagation}
 
 
+def _profile(record: ContainerRecord) -> str:
+    """The AppArmor profile, where there is AppArmor: the one asked for, or the default once it has run."""
+    if not apparmor.present():
+        return ""
+    asked = security.options(record.host_config.get("SecurityOpt")).apparmor
+    if asked or not record.state.started_ns:
+        return asked
+    return apparmor.UNCONFINED if record.host_config.get("Privileged") else apparmor.NAME
+
+
 def describe(
     record: ContainerRecord,
     *,
@@ -153,7 +164,7 @@ def describe(
         "Platform": record.platform,
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": security.options(record.host_config.get("SecurityOpt")).apparmor,
+        "AppArmorProfile": _profile(record),
         "ExecIDs": list(exec_ids) or None,
         "HostConfig": record.host_config | {"Links": links},
         "GraphDriver": {"Data": dict(graph) if graph else None, "Name": record.driver},

@@ -17,6 +17,7 @@ FILTERS = frozenset(
         "publish", "since", "status", "volume",
     }
 )  # fmt: skip
+_BOOLEANS = frozenset({"0", "1", "false", "true"})
 _HEALTH = frozenset({"starting", "healthy", "unhealthy", "none"})
 _STATUSES = frozenset(str(status) for status in Status)
 
@@ -113,6 +114,8 @@ class Selection:
             self._exited = {int(value) for value in filters.get("exited", ())}
         except ValueError as error:
             raise Invalid(f"Invalid filter 'exited={filters['exited'][0]}'") from error
+        if filters.get("is-task") and not set(filters["is-task"]) <= _BOOLEANS:
+            raise Invalid(f"Invalid filter 'is-task=[{' '.join(filters['is-task'])}]'")
         self._before = [context.find(ref) for ref in filters.get("before", ())]
         self._since = [context.find(ref) for ref in filters.get("since", ())]
         self._images = {id_ for ref in filters.get("ancestor", ()) for id_ in context.image_ids(ref)}

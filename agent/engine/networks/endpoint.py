@@ -131,6 +131,7 @@ def blank(config: Mapping[str, Any] | None, network_id: str = "") -> Json:
         "GlobalIPv6PrefixLen": 0,
         "MacAddress": given.get("MacAddress") or "",
         "DriverOpts": given.get("DriverOpts"),
+        **({"GwPriority": given["GwPriority"]} if given.get("GwPriority") else {}),
     }
 
 

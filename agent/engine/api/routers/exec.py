@@ -1,5 +1,6 @@
 """Exec: one more process in a container. Docker Engine API: ContainerExec, ExecStart, ExecResize, ExecInspect."""
 
+import base64
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from aiohttp import web
 from agent.engine.api import params, versions
 from agent.engine.api.answers import empty, reply
 from agent.engine.api.hijack import Hijack, content_type, until_gone
-from agent.engine.containers.io.attach import Client
+from agent.engine.containers.io.attach import Client, keys
 from agent.engine.containers.io.exec import CANNOT_RUN, Exec
 from agent.engine.errors import Invalid
 from agent.engine.state.records import ContainerRecord
@@ -95,7 +96,7 @@ def _strings(body: dict[str, Any], key: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, str):
-        return (value,)
+        raise Invalid(f"json: cannot unmarshal string into Go struct field ExecConfig.{key} of type []string")
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Invalid(f"{key} must be a list of strings")
     return tuple(value)
@@ -145,6 +146,6 @@ def shown(exec_: Exec, version: versions.Version) -> dict[str, Any]:
         "OpenStdout": exec_.stdout,
         "CanRemove": False,
         "ContainerID": exec_.container_id,
-        "DetachKeys": exec_.detach_keys,
+        "DetachKeys": base64.b64encode(keys(exec_.detach_keys) if exec_.detach_keys else b"").decode(),
         "Pid": exec_.pid,
     }

@@ -23,7 +23,7 @@ from agent.engine.containers.io import execfile, execio, orphans
 from agent.engine.containers.io.attach import Client, keys
 from agent.engine.errors import Conflict, EngineError, Invalid, NotFound
 from agent.engine.events import EventBus
-from agent.engine.kernel import children, files
+from agent.engine.kernel import cgroups, children, files
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.runtime.base import ExecSpec, Processes, RuntimeRefused
 from agent.engine.state.records import ContainerRecord, Status
@@ -151,10 +151,11 @@ class Execs:
             Conflict: the container does not run.
             Invalid: no command, or detach keys that are none.
         """
-        if not wanted.argv or not wanted.argv[0]:
+        if not wanted.argv:
             raise Invalid("No exec command specified")
         self._check(record)
         keys(wanted.detach_keys)
+        cgroups.foresee_move()
         made = replace(wanted, id=secrets.token_hex(32), container_id=record.id)
         self._execs[made.id] = made
         self._tell(record, made, f"exec_create: {made.command}")
@@ -204,6 +205,7 @@ class Execs:
         """Mark it started, and write its process into a folder of its own; the caller removes that."""
         record = self._container(exec_)
         exec_.started = exec_.running = True
+        cgroups.foresee_move()
         process = await self._process_of(record, exec_)
         directory = self._folder(exec_)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def resolve(root: Path, spec: str, extra_groups: Sequence[str] = ()) -> User:
     )
     row = next((row for row in passwd if name and row[0] == name), None)
     if row is None:
-        if name and not name.isdigit():
+        if name and not name.removeprefix("-").isdigit():
             raise Invalid(f"unable to find user {name}: no matching entries in passwd file")
         uid = _number(name or "0", "uid")
         row = next((row for row in passwd if int(row[2]) == uid), None)
@@ -91,6 +91,6 @@ def _group(table: list[list[str]], name: str) -> int:
     for row in table:
         if row[0] == name:
             return int(row[2])
-    if name.isdigit():
+    if name.removeprefix("-").isdigit():
         return _number(name, "uid")
-    raise Invalid(f"Unable to find group {name}: no matching entries in group file")
+    raise Invalid(f"unable to find group {name}: no matching entries in group file")

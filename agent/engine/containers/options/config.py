@@ -3,6 +3,7 @@
 Null and absent mean "the image's"; an empty entrypoint that the client gave on purpose (``[""]``) means "none".
 """
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +56,7 @@ def completed(body: Mapping[str, Any], image: Mapping[str, Any], container_id: s
         Invalid: a value that cannot be, or nothing to run.
     """
     config: Json = {key: default if body.get(key) is None else body[key] for key, default in _DEFAULTS.items()}
+    config |= {key: [config[key]] for key in ("Cmd", "Entrypoint") if isinstance(config[key], str)}
     config |= {key: body[key] for key in _OPTIONAL if body.get(key) not in (None, "", {})}
     if not config["Entrypoint"]:
         if not config["Cmd"]:
@@ -75,7 +77,11 @@ def completed(body: Mapping[str, Any], image: Mapping[str, Any], container_id: s
         config["Healthcheck"] = health
     config["Volumes"] = config["Volumes"] or None
     config["Hostname"] = config["Hostname"] or container_id[:12]
+    if config["Entrypoint"] == [""]:
+        config["Entrypoint"] = None
     _check(config)
+    if config["WorkingDir"]:
+        config["WorkingDir"] = "/" + posixpath.normpath(config["WorkingDir"]).lstrip("/")
     return config
 
 
@@ -85,9 +91,7 @@ def command(config: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     Raises:
         Invalid: neither client nor image names one.
     """
-    entrypoint = list(config.get("Entrypoint") or [])
-    words = [] if entrypoint == [""] else entrypoint
-    words += list(config.get("Cmd") or [])
+    words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     if not words:
         raise Invalid("No command specified")
     return words[0], tuple(words[1:])

@@ -31,8 +31,6 @@ DEFAULTS: Json = {
 }  # fmt: skip
 _OPTIONAL = ("Annotations", "Init", "Mounts", "Runtime", "StorageOpt", "Sysctls", "Tmpfs")
 
-# What is not implemented: a value other than "nothing", or than one of those given here, is refused.
-_UNSUPPORTED: dict[str, tuple[Any, ...]] = {"Cgroup": ()}
 # Key, values without an argument, may name a container, dockerd's words for the rest.
 _MODES: tuple[tuple[str, frozenset[str], bool, str], ...] = (
     ("IpcMode", frozenset({"", "none", "private", "shareable", "host"}), True, "invalid IPC mode"),
@@ -149,10 +147,6 @@ def check_users(host: Mapping[str, Any]) -> None:
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
-    for key, allowed in _UNSUPPORTED.items():
-        value = given.get(key)
-        if value and value not in allowed:
-            raise Invalid(f"HostConfig.{key} is not supported: {value!r}")
     for key, modes, joins, words in _MODES:
         mode = given.get(key) or ""
         if mode not in modes and not (joins and mode.startswith(CONTAINER) and mode != CONTAINER):

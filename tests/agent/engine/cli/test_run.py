@@ -1,5 +1,8 @@
 """``docker run``: output, input, codes, and what the program finds around it."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.agent.engine.cli.docker import Docker, until
@@ -116,3 +119,55 @@ def test_trap_1_wait_answers_its_head_before_the_exit(docker: Docker) -> None:
         assert b'"StatusCode":4' in link.recv(4096)
     assert docker.api("POST", "/containers/aa/wait?condition=nosuch")[0] == 400
     assert docker.api("POST", "/containers/aa/wait") == (200, {"Error": None, "StatusCode": 4})
+
+
+def test_the_host_s_uts_leaves_the_container_its_own_name_in_its_record(docker: Docker) -> None:
+    id_ = docker.ok("create --name aa --uts host busy hostname")
+    assert docker.inspect("aa")["Config"]["Hostname"] == id_[:12]
+    assert docker.ok("start -a aa") == os.uname().nodename
+
+
+def test_an_empty_program_is_the_runtime_s_to_refuse(docker: Docker) -> None:
+    docker.ok("run -d --name aa busy sleep 600")
+    assert docker("exec aa ''").code in {126, 127}
+
+
+def test_an_exec_s_keys_are_shown_as_bytes_and_its_command_is_a_list(docker: Docker) -> None:
+    docker.ok("run -d --name aa busy sleep 600")
+    wanted = {"Cmd": ["true"], "DetachKeys": "ctrl-a,b"}
+    status, made = docker.api("POST", "/containers/aa/exec", wanted)
+    assert status == 201
+    assert docker.api("GET", f"/exec/{made['Id']}/json")[1]["DetachKeys"] == "AWI="
+    assert docker.api("POST", "/containers/aa/exec", {"Cmd": "true"}) == (
+        400,
+        {"message": "json: cannot unmarshal string into Go struct field ExecConfig.Cmd of type []string"},
+    )
+
+
+def test_a_profile_is_shown_where_there_is_apparmor(docker: Docker) -> None:
+    docker.ok("create --name aa --security-opt apparmor=unconfined busy")
+    present = Path("/sys/kernel/security/apparmor").exists()
+    assert docker.inspect("aa")["AppArmorProfile"] == ("unconfined" if present else "")
+
+
+def test_the_health_of_what_has_ended_is_unhealthy_as_dockerd_says(docker: Docker) -> None:
+    docker.ok("run -d --name aa --health-cmd true --health-interval 30s busy sleep 600")
+    assert docker.inspect("aa")["State"]["Health"]["Status"] == "starting"
+    docker.ok("kill aa")
+    docker("wait aa")
+    assert docker.inspect("aa")["State"]["Health"]["Status"] == "unhealthy"
+    docker.ok("start aa")
+    assert docker.inspect("aa")["State"]["Health"]["Status"] == "starting"
+
+
+def test_the_priority_of_a_gateway_is_shown_and_kept(docker: Docker) -> None:
+    docker.ok("network create one")
+    docker.ok("run -d --name aa busy sleep 600")
+    status, _ = docker.api("POST", "/networks/one/connect", {"Container": "aa", "EndpointConfig": {"GwPriority": 7}})
+    assert status == 200
+    for _ in range(2):
+        found = docker.inspect("aa")["NetworkSettings"]
+        assert found["Networks"]["one"]["GwPriority"] == 7
+        way = docker.ok("exec aa ip route show default") if docker.inspect("aa")["State"]["Running"] else ""
+        assert found["Networks"]["one"]["Gateway"] in way
+        docker.ok("stop -t 0 aa")

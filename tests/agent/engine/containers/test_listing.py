@@ -88,6 +88,7 @@ def test_trap_12_filters(options: dict[str, Any], found: str) -> None:
         ({"health": ["nosuch"]}, Invalid),
         ({"exited": ["x"]}, Invalid),
         ({"publish": ["x"]}, Invalid),
+        ({"is-task": ["x"]}, Invalid),
         ({"before": ["nosuch"]}, NotFound),
     ],
 )

@@ -31,10 +31,16 @@ def test_the_image_fills_what_the_client_leaves_out() -> None:
         ({"Entrypoint": ["mine"]}, ("mine", ())),
         ({"Entrypoint": [""], "Cmd": ["plain", "x"]}, ("plain", ("x",))),
         ({"Entrypoint": []}, ("c", ())),
+        ({"Entrypoint": "mine", "Cmd": "one word"}, ("mine", ("one word",))),
     ],
 )
 def test_entrypoint_and_command(body: dict[str, Any], expected: tuple[str, tuple[str, ...]]) -> None:
     assert config.command(merged({"Cmd": ["c"], "Entrypoint": ["e"]}, **body)) == expected
+
+
+def test_an_entrypoint_that_is_none_and_a_folder_are_kept_as_dockerd_keeps_them() -> None:
+    assert merged({"Entrypoint": ["e"]}, Entrypoint=[""], Cmd=["c"])["Entrypoint"] is None
+    assert merged({"Cmd": ["c"]}, WorkingDir="//a/../b/.")["WorkingDir"] == "/b"
 
 
 def test_nothing_to_run() -> None:
@@ -64,7 +70,6 @@ def test_bad_config(body: dict[str, Any], words: str) -> None:
         {"IpcMode": "container:"},
         {"PidMode": "bogus"},
         {"CgroupnsMode": "bogus"},
-        {"Cgroup": "container:x"},
         {"Isolation": "hyperv"},
         {"IOMaximumIOps": 5},
         {"Runtime": "kata"},
@@ -92,6 +97,10 @@ def test_null_and_empty_mean_the_default() -> None:
     found = record(nothing).host_config
     assert (found["ShmSize"], found["NetworkMode"], found["IpcMode"]) == (64 << 20, "default", "private")
     assert found["MemorySwappiness"] is None
+
+
+def test_a_cgroup_means_nothing_to_dockerd_either() -> None:
+    assert record({"Cgroup": "container:x"}).host_config["Cgroup"] == "container:x"
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,16 @@ def test_U11_a_fifo_does_not_hold_us_up(root: Path) -> None:
 
 def test_no_files_at_all(tmp_path: Path) -> None:
     assert resolve(tmp_path, "") == User(0, 0, (0,), "/")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("-1", "uids and gids must be in range 0-2147483647"),
+        ("0:-1", "uids and gids must be in range 0-2147483647"),
+        ("0:nosuch", "unable to find group nosuch: no matching entries in group file"),
+    ],
+)
+def test_words_of_refusals(root: Path, spec: str, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        resolve(root, spec)

@@ -1,9 +1,10 @@
 """Which images a list shows. Pure.
 
-Filters of ``GET /images/json``: dangling, label, before, since, reference, until.
+Filters of ``GET /images/json``: dangling, label, before, since, reference; until is its router's.
 """
 
 import fnmatch
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from agent.engine.errors import Invalid
@@ -12,6 +13,8 @@ from agent.engine.images.shapes import unix_seconds
 from agent.engine.images.store import Image
 
 ALLOWED = frozenset({"dangling", "label", "before", "since", "reference", "until"})
+# A bracket that does not close, or a backslash before nothing, as Go's path.Match refuses them.
+_UNCLOSED = re.compile(r"\[[^\]]*$|(?<!\\)(?:\\\\)*\\$")
 _YES, _NO = frozenset({"1", "true"}), frozenset({"0", "false"})
 
 
@@ -38,6 +41,8 @@ def select(
     before = [unix_time(find(ref)) for ref in filters.get("before", ())]
     since = [unix_time(find(ref)) for ref in filters.get("since", ())]
     patterns = filters.get("reference", [])
+    if any(_UNCLOSED.search(pattern) for pattern in patterns):
+        raise Invalid("syntax error in pattern")
     shown: list[Image] = []
     for image in images:
         created = unix_time(image)

@@ -16,7 +16,10 @@ from agent.engine.errors import Invalid
 
 Json = dict[str, Any]
 BUILDKIT = "BuildKit is not part of this engine: build with the classic builder, DOCKER_BUILDKIT=0"
-REFUSED = {"squash": "squash is not supported", "isolation": "isolation is for Windows"}
+REFUSED = {
+    "squash": "squash is not supported",
+    "securityopt": "The daemon on this platform does not support setting security options on build",
+}
 NUMBERS = {
     "memory": "Memory",
     "memswap": "MemorySwap",
@@ -93,6 +96,8 @@ def options_of(request: web.Request) -> BuildOptions:
     for name, reason in REFUSED.items():
         if query.get(name, "").lower() not in DEFAULTS:
             raise Invalid(reason)
+    if (isolation := query.get("isolation", "")).lower() not in DEFAULTS:
+        raise Invalid(f'unsupported isolation: "{isolation}"')
     if query.get("outputs", "") not in DEFAULTS:
         raise Invalid(BUILDKIT)
     return BuildOptions(
@@ -118,7 +123,6 @@ def _host_config(request: web.Request) -> Json:
     found: Json = {key: params.integer(request, name) for name, key in NUMBERS.items()}
     found |= {key: query.get(name, "") for name, key in WORDS.items()}
     found["ExtraHosts"] = [host for given in query.getall("extrahosts", []) for host in re.split(r",", given) if host]
-    found["SecurityOpt"] = query.getall("securityopt", [])
     if query.get("ulimits", "") not in DEFAULTS:
         found["Ulimits"] = _json(query, "ulimits", list)
     return {key: value for key, value in found.items() if value}

@@ -1,5 +1,6 @@
 """``/images`` and ``/commit``: Docker Engine API ImageList … ImagePrune, ImageCommit."""
 
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Protocol
@@ -9,12 +10,13 @@ from aiohttp import web
 from agent.engine import shapes
 from agent.engine.api import params, progress, versions
 from agent.engine.api.answers import empty, reply
-from agent.engine.api.pruning import matcher
+from agent.engine.api.pruning import matcher, moment_ns
 from agent.engine.build.changes import apply_changes
 from agent.engine.errors import EngineError, Invalid, NotFound, System
 from agent.engine.images.listing import ALLOWED, boolean
 from agent.engine.images.manifests import parse_platform
 from agent.engine.images.merging import merge
+from agent.engine.images.shapes import unix_seconds
 from agent.engine.images.store import Image
 from agent.engine.registry.keychain import Credentials
 from agent.engine.registry.search import DEFAULT_LIMIT
@@ -94,7 +96,12 @@ class _Handlers:
         given = params.filters(request, allowed=ALLOWED)
         if request["version"] < _FILTER_SINCE and request.query.get("filter"):
             given.setdefault("reference", []).append(request.query["filter"])
-        images = self._backend.select(given, all_=params.flag(request, "all"))
+        before = [moment_ns(value, time.time_ns()) for value in given.get("until", ())]
+        images = [
+            image
+            for image in self._backend.select(given, all_=params.flag(request, "all"))
+            if all(unix_seconds(image.created) * 10**9 < moment for moment in before)
+        ]
         shared = params.flag(request, "shared-size")
         return reply(self._backend.rows(images, request["version"], shared=shared))
 

@@ -195,6 +195,8 @@ def test_refused_options(engine: RunningEngine) -> None:
     for query, words in {
         "remote=https://example.com/x.git": "building from an address (remote) is not supported",
         "squash=1": "squash is not supported",
+        "isolation=hyperv": 'unsupported isolation: "hyperv"',
+        "securityopt=[%22a%22]": "does not support setting security options on build",
         "version=2": "BuildKit is not part of this engine",
         "buildargs=[": "buildargs is not JSON",
         "t=UPPER": "invalid reference format",

@@ -1,6 +1,7 @@
 """The routes of images over a unix socket, in dockerd's statuses and words."""
 
 import json
+import urllib.parse
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -82,6 +83,8 @@ REFUSED = [
     ("GET", "/v1.41/images/get?names=nosuch", 404, "No such image: nosuch"),
     ("GET", "/v1.41/images/json?filters=%7B%22foo%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'foo'"),
     ("GET", "/v1.41/images/json?filters=%7B%22dangling%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'dangling=[x]'"),
+    ("GET", "/v1.47/images/json?filters=%7B%22until%22%3A%5B%22x%22%5D%7D", 400,
+     'failed to parse value as time or duration: "x"'),
     ("GET", "/v1.41/images/json?filters=%7B%22before%22%3A%5B%22x%22%5D%7D", 404, "No such image: x:latest"),
     ("POST", "/v1.41/images/create?fromImage=NoSuch", 400,
      "invalid reference format: repository name must be lowercase"),
@@ -130,6 +133,13 @@ async def test_push_pull_and_distribution(http, hub, stores, app):
     digest = body["Descriptor"]["digest"]
     status, lines = await http("POST", f"/images/create?fromImage={hub}/api&tag={digest}")
     assert (status, lines[-1]["status"]) == (200, f"Status: Image is up to date for {hub}/api@{digest}")
+
+
+@pytest.mark.parametrize(("until", "found"), [("1h", 0), ("1970-01-02T00:00:00Z", 0), ("99999999999", 1)])
+async def test_images_made_before_a_moment(http, app, until, found):
+    query = urllib.parse.quote(json.dumps({"until": [until]}))
+    _, listed = await http("GET", f"/v1.47/images/json?filters={query}")
+    assert len(listed) == found
 
 
 async def test_errors_within_a_stream(http, app):

@@ -48,6 +48,8 @@ async def test_bad_filters(stores, cast):
         stores.images.select({"since": ["nosuch"]}, all_=False)
     with pytest.raises(Invalid):
         stores.images.select({"dangling": ["maybe"]}, all_=False)
+    with pytest.raises(Invalid, match="syntax error in pattern"):
+        stores.images.select({"reference": ["["]}, all_=False)
 
 
 async def test_rows(stores, cast):

@@ -132,6 +132,7 @@ class Engine:
             containers=self.records,
             events=self.events,
             locks=self.locks,
+            place=lambda pid: self._place_conmon(pid, ""),
         )
         self.volumes = VolumeService(
             paths=self.paths,

@@ -31,6 +31,7 @@ RUN = /run/longshore/<key>/         gone after a reboot, as are the processes it
 ├── parts/<id>/                     parts of volumes, while a start needs them  (containers/sources.py)
 ├── netns/<id>                      network namespaces, bound
 ├── userns/<id>                     user namespaces, bound while a container begins
+├── standin, standin.pid            who answers names and relays ports while the engine is away (networks/standin)
 ├── mapped/root                     the data root as user namespaces see it; for the engine alone
 ├── roots/<id>                      file systems of containers with a user namespace
 └── shm/<id>                        memory that a container shares (tmpfs)

@@ -29,5 +29,6 @@ async def rename(ops: Ops, record: ContainerRecord, name: str) -> ContainerRecor
             f' "{other}". You have to remove (or rename) that container to be able to reuse that name.'
         )
     renamed = await ops.containers.save(msgspec.structs.replace(record, name=new))
+    ops.networks.renamed(record.id)
     ops.tell(renamed, "rename", oldName=f"/{record.name}")
     return renamed

@@ -58,6 +58,7 @@ async def attach(ops: Ops, request: SandboxRequest) -> Sandbox:
     if linking:
         await ops.workers.run(lambda _: linked.refresh(ops, linking))
     await _open_links(ops, one, linking)
+    ops.parking.put(one.container_id)
     for end in one.endpoints.values():
         ops.tell_endpoint(end, "connect", one.container_id)
     return _result(ops, one, mode.kind, request)

@@ -57,7 +57,7 @@ async def disconnect(ops: Ops, network: NetworkRecord, container: ContainerRecor
         System: it is not on the network.
         Invalid: its mode forbids it.
     """
-    if network.driver == "host" or read_mode(container.network_mode).kind == "host":
+    if network.driver == "host" and read_mode(container.network_mode).kind == "host":
         raise Invalid(HOST)
     wanted = SandboxRequest.of(container).wanted(ops.catalogue.name_of)
     one = ops.live.get(container.id)
@@ -141,6 +141,7 @@ async def _repoint(ops: Ops, one: LiveSandbox, request: SandboxRequest) -> None:
         return
     if target is None:
         one.close_relays()
+        await ops.parking.drop(one.container_id)
     wanted = request.port_requests()
     await ops.workers.run(lambda home: _lead(ops, home, one, wanted, target))
     one.point_relays()
@@ -175,6 +176,7 @@ def _rewrite_hosts(
 
 
 async def _save(ops: Ops, container: ContainerRecord, wanted: dict[str, Json], one: LiveSandbox | None) -> None:
+    ops.parking.put(container.id)
     if container.id not in ops.containers:
         raise NotFound(f"No such container: {container.id}")
     network = container.network

@@ -60,6 +60,10 @@ class LiveSandbox:
     """Where ``rules`` and ``relays`` lead."""
     relays: list[TcpRelay | UdpRelay] = field(default_factory=list)
     resolver: Resolver | None = None
+    servers: Sequence[str] = ()
+    """Whom its resolver asks for names of others."""
+    dns: Sequence[str] = ()
+    """Servers that the container asked for, where it did."""
 
     def next_ifname(self, prefix: str = "eth") -> str:
         """The lowest free ``ethN``."""

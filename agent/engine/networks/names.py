@@ -1,12 +1,13 @@
 """What a container's resolver knows: containers of its own user-defined networks, and no others."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from agent.engine.networks.definition import DRIVERS, PREDEFINED
 from agent.engine.networks.dns import Address, Names
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.live import LiveSandbox
+from agent.engine.networks.resolver import Resolver
 
 
 def has_names(end: Endpoint) -> bool:
@@ -73,3 +74,27 @@ class Directory:
             self._names = self._make()
             self._made = (generation, now)
         return self._names
+
+
+def resolver_of(
+    one: LiveSandbox,
+    live: Mapping[str, LiveSandbox],
+    name_of: Callable[[str], str],
+    generation: Callable[[], int],
+) -> Resolver:
+    """A sandbox's resolver, which does not serve yet.
+
+    Args:
+        live: all sandboxes.
+        name_of: the name of a container by its id.
+        generation: see ``Directory``.
+    """
+    names = Directory(lambda: names_of(one, live.values(), name_of), generation)
+
+    def upstream() -> Sequence[str]:
+        # A container of internal networks alone must not carry data out by asking for names. Servers of its own it asks
+        # from where it is, so that it reaches no others than by itself.
+        shut = all(end.internal for end in one.endpoints.values())
+        return () if shut and not one.dns else one.servers
+
+    return Resolver(names, upstream, inside=bool(one.dns))

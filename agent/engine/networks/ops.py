@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from agent.engine.networks.definition import DRIVERS
 from agent.engine.networks.endpoint import Endpoint
 from agent.engine.networks.hostfiles import Resolv
 from agent.engine.networks.live import LiveSandbox
-from agent.engine.networks.names import Directory, names_of, needs_resolver
+from agent.engine.networks.names import needs_resolver, resolver_of
 from agent.engine.networks.options import ON_PARENT
+from agent.engine.networks.parking import Parking
 from agent.engine.networks.ports import Ports
-from agent.engine.networks.resolver import Resolver
 from agent.engine.networks.rules import Rules
 from agent.engine.networks.sandbox import Port, Wire
 from agent.engine.paths import Paths
@@ -70,6 +71,12 @@ class Ops:
     made: set[str] = field(default_factory=set)
     """Networks whose link is there."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    place: Callable[[int], None] = lambda _: None
+    """Puts a process where a stop of the engine does not reach."""
+    parking: Parking = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parking = Parking(self.paths.run / "standin", self.config.netns, self.live, self.name_of, self.place)
 
     def users(self, network_id: str) -> list[tuple[str, Endpoint]]:
         """Running containers on a network, with their endpoints."""
@@ -140,25 +147,23 @@ class Ops:
         options = bridge.read(network)
         return Wire(end, Port(network.bridge, options.mtu, isolated=not options.icc))
 
-    async def start_resolver(self, one: LiveSandbox, dns: Sequence[str], *, fresh: bool = True) -> None:
+    async def start_resolver(
+        self, one: LiveSandbox, dns: Sequence[str], *, fresh: bool = True, held: Sequence[socket.socket] = ()
+    ) -> None:
         """Serve names inside the sandbox, if it is on a network that has them.
 
         Args:
             dns: servers that the container asked for.
             fresh: false where an earlier engine may have served it.
+            held: its sockets by UDP and TCP, which the stand-in kept.
         """
         if one.resolver is None and needs_resolver(one):
-            names = Directory(lambda: names_of(one, self.live.values(), self.name_of), lambda: self.generation)
-            servers = hostfiles.upstream(host_resolv(), dns)
-
-            def upstream() -> Sequence[str]:
-                # A container of internal networks alone must not carry data out by asking for names. Servers of its own
-                # it asks from where it is, so that it reaches no others than by itself.
-                shut = all(end.internal for end in one.endpoints.values())
-                return () if shut and not dns else servers
-
-            resolver = Resolver(names, upstream, inside=bool(dns))
-            await resolver.start(self.workers, one.path, fresh=fresh)
+            one.servers, one.dns = hostfiles.upstream(host_resolv(), dns), dns
+            resolver = resolver_of(one, self.live, self.name_of, lambda: self.generation)
+            if held:
+                await resolver.serve(self.workers, one.path, *held)
+            else:
+                await resolver.start(self.workers, one.path, fresh=fresh)
             one.resolver = resolver
 
     def unbuild(self, home: Home, one: LiveSandbox) -> None:
@@ -172,7 +177,11 @@ class Ops:
     async def teardown(self, one: LiveSandbox) -> None:
         """Everything of a sandbox but its addresses."""
         one.close()
-        await self.workers.run(lambda home: self.unbuild(home, one))
+        dropping = asyncio.create_task(self.parking.drop(one.container_id))
+        try:
+            await self.workers.run(lambda home: self.unbuild(home, one))
+        finally:
+            await dropping
 
     def tell(self, record: NetworkRecord, action: str) -> None:
         """An event about a network."""

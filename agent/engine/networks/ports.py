@@ -21,6 +21,8 @@ from agent.engine.networks.ipam import parse_address
 ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 (an address to compare with)
 PROTOCOLS = ("tcp", "udp", "sctp")
 BACKLOG = 512
+Bound = Mapping[tuple[str, str, int], "socket.socket | None"]
+"""Sockets by protocol, address and number."""
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -152,13 +154,18 @@ class Ports:
         self._next = 0
 
     def bind(
-        self, request: PortRequest, default_ip: str, versions: Collection[int] = frozenset({4, 6})
+        self,
+        request: PortRequest,
+        default_ip: str,
+        versions: Collection[int] = frozenset({4, 6}),
+        bound: Bound | None = None,
     ) -> list[Binding]:
         """Take a number and bind its sockets: the same number on 0.0.0.0 and [::] when no address was asked.
 
         Args:
             default_ip: where the request names no address.
             versions: IP versions that are served where it names none.
+            bound: sockets that are bound already, by protocol, address and number.
 
         Raises:
             System: taken, in dockerd's words: by another container, or by a process of the host.
@@ -172,7 +179,7 @@ class Ports:
         refusal: System | None = None
         for number in self._numbers(request):
             try:
-                return self._bind(request, number, addresses)
+                return self._bind(request, number, addresses, bound or {})
             except System as error:
                 refusal = refusal or error
         raise refusal or System("all ports are allocated")
@@ -196,12 +203,12 @@ class Ports:
             self._next = start + 1
         return itertools.chain(range(start, high + 1), range(low, start))
 
-    def _bind(self, request: PortRequest, number: int, addresses: Sequence[str]) -> list[Binding]:
+    def _bind(self, request: PortRequest, number: int, addresses: Sequence[str], held: Bound) -> list[Binding]:
         self._reserve(request.protocol, number, addresses)
         made: list[Binding] = []
         try:
             for address in addresses:
-                bound = _socket(request.protocol, address, number)
+                bound = held.get((request.protocol, address, number)) or _socket(request.protocol, address, number)
                 if bound is not None or request.protocol == "sctp":
                     made.append(Binding(request, address, number, bound))
         except System:

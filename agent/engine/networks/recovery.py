@@ -14,17 +14,21 @@ from agent.engine.networks import linked, live, sandbox
 from agent.engine.networks.host import read_mode
 from agent.engine.networks.live import LiveSandbox
 from agent.engine.networks.ops import Ops
-from agent.engine.networks.ports import PortRequest, parse_port
+from agent.engine.networks.parking import Taken
+from agent.engine.networks.ports import Bound, PortRequest, parse_port
 from agent.engine.networks.requests import SandboxRequest
 from agent.engine.state.records import ContainerRecord
 
 log = logging.getLogger(__name__)
 
 
-async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
+async def recover(ops: Ops, running: Sequence[ContainerRecord], held: Taken) -> None:
     """Take every running container's place back into memory; remove what belongs to none.
 
     A container whose resolver or port cannot be had again is logged and keeps running.
+
+    Args:
+        held: what the stand-in kept; the rest is made anew.
     """
     adopted = [record for record in running if read_mode(record.network_mode).kind != "container"]
     await asyncio.gather(*(_adopt(ops, record) for record in adopted))
@@ -35,7 +39,11 @@ async def recover(ops: Ops, running: Sequence[ContainerRecord]) -> None:
         await ops.workers.run(ops.rules.clear)
     for network in networks:
         await ops.ensure_link(network)
-    await asyncio.gather(*(_serve(ops, ops.live[record.id], record) for record in adopted))
+    await asyncio.gather(*(_serve(ops, ops.live[record.id], record, held) for record in adopted))
+    for kept, resolver in held.values():
+        for one in (*(binding.socket for binding in kept.bindings), *resolver):
+            if one is not None:
+                one.close()
     await ops.workers.run(lambda _: _sweep(ops))
 
 
@@ -54,26 +62,28 @@ def _links(home: Home, path: Path, record: ContainerRecord) -> dict[str, str]:
     return {name: known.get(one.get("MacAddress") or "", "") for name, one in record.network.endpoints.items()}
 
 
-async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord) -> None:
+async def _serve(ops: Ops, one: LiveSandbox, record: ContainerRecord, held: Taken) -> None:
+    kept, resolver = held.pop(record.id, (None, []))
+    bound = {} if kept is None else {(it.request.protocol, it.host_ip, it.host_port): it.socket for it in kept.bindings}
     try:
-        await ops.workers.run(lambda home: _publish(ops, home, one, record))
+        await ops.workers.run(lambda home: _publish(ops, home, one, record, bound))
         await one.start_relays(ops.workers)
     except (EngineError, OSError) as error:
         log.error("published ports of %s could not be taken back: %s", record.name, error)
     try:
-        await ops.start_resolver(one, record.host_config.get("Dns") or (), fresh=False)
+        await ops.start_resolver(one, record.host_config.get("Dns") or (), fresh=False, held=resolver)
     except (EngineError, OSError) as error:
         log.error("the resolver of %s could not be started again: %s", record.name, error)
 
 
-def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord) -> None:
+def _publish(ops: Ops, home: Home, one: LiveSandbox, record: ContainerRecord, bound: Bound) -> None:
     ops.rules.guard(home, one.endpoints.values())
     for key, bindings in record.network.ports.items():
         number, protocol = parse_port(key)
         for binding in bindings or ():
             port = int(binding["HostPort"])
             request = PortRequest(protocol, number, binding["HostIp"], port, port)
-            one.bindings += ops.ports.bind(request, ops.config.default_publish_address)
+            one.bindings += ops.ports.bind(request, ops.config.default_publish_address, bound=bound)
     one.target = live.target_of(one.endpoints.values(), ops.catalogue)
     wanted = SandboxRequest.of(record).port_requests()
     one.rules = live.all_rules(one.bindings, wanted, one.target)

@@ -88,6 +88,7 @@ class Resolver(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.sockets: tuple[socket.socket, ...] = ()
         self._connections = 0
         self._second, self._queries = 0, 0
 
@@ -100,7 +101,11 @@ class Resolver(asyncio.DatagramProtocol):
         Raises:
             System: the namespace is gone, or refuses.
         """
-        udp, tcp = await workers.run(lambda home: _open(home, namespace, fresh))
+        await self.serve(workers, namespace, *await workers.run(lambda home: _open(home, namespace, fresh)))
+
+    async def serve(self, workers: NetWorkers, namespace: Path, udp: socket.socket, tcp: socket.socket) -> None:
+        """Serve sockets that are open, and close them in the end."""
+        self.sockets = (udp, tcp)
         if self._inside:
             self._opener = functools.partial(_open_inside, workers, namespace)
         loop = asyncio.get_running_loop()

@@ -52,10 +52,12 @@ class NetworkService:
         containers: Containers,
         events: EventBus,
         locks: Locks | None = None,
+        place: Callable[[int], None] = lambda _: None,
     ) -> None:
         """
         Args:
             locks: the containers' locks, shared with whoever starts and stops them.
+            place: puts a process where a stop of the engine does not reach.
         """
         workers = NetWorkers(config.netns)
         self.ops = Ops(
@@ -67,6 +69,7 @@ class NetworkService:
             catalogue=Catalogue(networks, workers, config.address_pools, (unique_local_pool(config.key),)),
             rules=Rules(f"longshore-{config.key}"),
             ports=Ports(),
+            place=place,
         )
         self._locks = locks or Locks()
         self._watch: asyncio.Task[None] | None = None
@@ -82,7 +85,9 @@ class NetworkService:
         changed = await self.ops.catalogue.ensure_predefined(self.ops.config, free=free)
         if changed is not None:
             await self.ops.remove_link(changed)
-        await recovery.recover(self.ops, running)
+        held = await self.ops.parking.take_over()
+        await recovery.recover(self.ops, running, held)
+        await self.ops.parking.settle()
         await self._listen()
         self._watch = asyncio.create_task(self._keep_rules(), name="nftables")
 
@@ -94,6 +99,7 @@ class NetworkService:
             asyncio.get_running_loop().remove_reader(self._ear.fileno())
             self._ear.close()
             self._ear = None
+        self.ops.parking.close()
         for one in self.ops.live.values():
             one.close()
             for binding in one.bindings:
@@ -189,6 +195,10 @@ class NetworkService:
         for end in one.endpoints.values():
             self.ops.catalogue.give_back(end)
             self.ops.tell_endpoint(end, "disconnect", container_id)
+
+    def renamed(self, container_id: str) -> None:
+        """A container has another name."""
+        self.ops.parking.put(container_id)
 
     async def connect(self, network_ref: str, container_ref: str, config: Json | None) -> None:
         """Join a container to a network. See ``connect.connect``."""

@@ -19,7 +19,7 @@ import msgspec
 from agent.engine.containers import exited, failures, links, prepare, remains, sharing, sources
 from agent.engine.containers.ops import Ops
 from agent.engine.errors import Conflict, EngineError, Invalid, NotModified, System
-from agent.engine.kernel import files, namespaces
+from agent.engine.kernel import cgroups, files, namespaces
 from agent.engine.kernel.failpoints import failpoint
 from agent.engine.networks.requests import Sandbox, SandboxRequest
 from agent.engine.runtime.base import Launch, Processes, RuntimeRefused
@@ -58,6 +58,7 @@ async def start(ops: Ops, record: ContainerRecord, *, by_hand: bool = True) -> C
     Raises:
         EngineError: nothing runs, and nothing of the attempt is left.
     """
+    cgroups.foresee_move()
     await ops.settled(record.id)
     intent = await ops.journal.begin("start", record.id)
     closing = ops.journal.closing(intent)

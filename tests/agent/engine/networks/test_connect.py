@@ -102,6 +102,8 @@ async def test_refusals(bench: Bench, net: str) -> None:
         await bench.service.connect("nosuch", "one", {})
     with pytest.raises(System, match="is not connected to network bridge"):
         await bench.service.disconnect("bridge", "one")
+    with pytest.raises(System, match="is not connected to network host"):
+        await bench.service.disconnect("host", "one")
     with pytest.raises(Invalid, match='invalid name or ID supplied: ""'):
         await bench.service.connect(net, "", {})
 

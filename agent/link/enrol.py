@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 import ssl
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -124,7 +125,7 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
     )
-    end = time.monotonic() + _SECONDS
+    end, told = time.monotonic() + _SECONDS, False
     while True:
         try:
             with opener.open(request, timeout=_SECONDS) as response:
@@ -135,8 +136,12 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
         except ValueError:
             raise EnrolmentFailed("the control plane's answer is not JSON") from None
         except OSError as error:
-            if time.monotonic() > end:
+            left = end - time.monotonic()
+            if left <= 0:
                 raise EnrolmentFailed(f"{url} does not answer: {error}") from None
+            if not told:
+                told = True
+                sys.stderr.write(f"{url} does not answer yet: {error}. Trying for another {left:.0f} s\n")
             time.sleep(1.0)
 
 

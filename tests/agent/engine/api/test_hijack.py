@@ -1,6 +1,7 @@
 """Raw connections: both heads, early bytes, half-close, the end, and a client that does not read or goes away."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -117,6 +118,7 @@ async def test_a_client_that_goes_away_while_we_are_silent_is_noticed(tmp_path: 
 
     ended.clear()
     runner = await server.listen(server.application([web.post("/silent", silent)]), tmp_path / "s")
+    gc.collect()  # what earlier tests left to it is none of ours
     before = len(os.listdir("/proc/self/fd"))
     reader, writer = await _open(tmp_path / "s", _post("/silent", UPGRADE))
     await reader.readuntil(b"\r\n\r\n")
@@ -126,7 +128,7 @@ async def test_a_client_that_goes_away_while_we_are_silent_is_noticed(tmp_path: 
     writer.close()
     await asyncio.sleep(0.1)
     assert ended == ["noticed"]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     await runner.cleanup()
 
 

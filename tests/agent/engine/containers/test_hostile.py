@@ -100,7 +100,7 @@ def test_s7_a_fork_bomb_at_the_default_limit(engine: RunningEngine) -> None:
         time.sleep(0.2)
     began = time.monotonic()
     assert docker.api("GET", "/containers/json")[0] == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     # The host has numbers left.
     assert subprocess.run(["true"], check=False).returncode == 0
     inside = docker.api("GET", "/containers/bomb/stats?stream=false&one-shot=true")[1]["pids_stats"]

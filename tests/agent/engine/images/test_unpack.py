@@ -365,7 +365,7 @@ async def test_cancelled(box):
     started = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 20
     os.close(reading)
     os.close(writing)
     assert threading.active_count() <= before + 1

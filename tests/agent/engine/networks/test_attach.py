@@ -101,12 +101,12 @@ async def test_a_failure_leaves_nothing(bench: Bench, namespace: Namespace) -> N
 async def test_it_is_fast(bench: Bench) -> None:
     await bench.start("first")
     spent = []
-    for number in range(10):
+    for number in range(20):
         started = time.perf_counter()
         await bench.service.attach(_request(number))
         spent.append(time.perf_counter() - started)
-    assert min(spent) < 0.02
-    for number in range(10):
+    assert min(spent) < 0.03
+    for number in range(20):
         await bench.service.release(_request(number).container_id)
 
 

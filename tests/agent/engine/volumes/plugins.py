@@ -1,6 +1,7 @@
 """The fake plugin as a process that a test starts, spoils and kills."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 import time
@@ -25,10 +26,13 @@ class FakePlugin:
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen([sys.executable, str(PROGRAM), str(self.socket), str(self.home)])
         ends = time.monotonic() + 20
-        while not self.socket.exists():
+        while not self._listens():
             assert time.monotonic() < ends
             time.sleep(0.02)
-        time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         """SIGKILL; the socket's file stays, as it would."""

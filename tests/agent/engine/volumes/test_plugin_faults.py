@@ -55,6 +55,8 @@ def test_it_hangs(cast: tuple[RunningEngine, FakePlugin]) -> None:
     waited(lambda: fake.calls("Mount"))
     began = time.monotonic()
     docker.ok(f"run --rm -v plain:/data {IMAGE} true")
+    assert time.monotonic() - began < 9
+    began = time.monotonic()
     assert {row["Names"][0] for row in docker.api("GET", "/containers/json?all=1")[1]} == {"/slow"}
     assert docker.api("GET", "/containers/slow/json")[1]["State"]["Status"] == "created"
     listed = docker.api("GET", "/volumes")[1]

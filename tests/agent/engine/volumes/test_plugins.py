@@ -117,13 +117,13 @@ async def test_nobody_else_waits_for_one_that_hangs(bench: Bench, fake: FakePlug
     await asyncio.sleep(0.05)
     began = time.monotonic()
     await bench.service.acquire("ours", "c2")
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 8.0
     listed, warnings = await bench.service.everything()
     assert [one.name for one in listed] == ["data", "ours"]
     assert warnings[0].startswith("list fake: ")
-    began = time.monotonic()
+    asked = fake.calls("List")
     assert (await bench.service.everything())[1]
-    assert time.monotonic() - began < 1.2  # it is not asked again so soon
+    assert fake.calls("List") == asked, "it is not asked again so soon"
     with pytest.raises(Unavailable, match='get data: error while checking if volume "data" exists in driver "fake"'):
         await bench.service.inspect("data")
     with pytest.raises(Unavailable):
@@ -158,7 +158,7 @@ async def test_unmounted_again_after_a_crash(bench: Bench, fake: FakePlugin) -> 
     again = bench.make()
     began = time.monotonic()
     await again.recover([two.with_state(status=Status.RUNNING)])
-    assert time.monotonic() - began < 2.0  # a plugin that is away keeps nobody from starting
+    assert time.monotonic() - began < 8.0  # a plugin that is away keeps nobody from starting
     await asyncio.to_thread(fake.start)
     ends = time.monotonic() + 10
     while not (calls := fake.calls("Unmount")):

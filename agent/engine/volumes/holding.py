@@ -22,6 +22,9 @@ from agent.engine.volumes.drivers import Drivers
 
 log = logging.getLogger(__name__)
 
+_ID = 64
+"""Length of a container's id: what copies files holds a volume by more than that."""
+
 
 def mount_id(container_id: str) -> str:
     """What a plugin knows a holder by: the same after a crash, so that nothing is mounted twice or left."""
@@ -76,7 +79,7 @@ class Holding:
             path = await self._mounted(record, container_id)
             self._holders.setdefault(name, set()).add(container_id)
         attributes = {
-            "container": container_id,
+            "container": container_id[:_ID],
             "destination": destination,
             "driver": record.driver,
             "propagation": propagation,
@@ -118,7 +121,7 @@ class Holding:
             except (EngineError, OSError) as error:
                 log.warning("volume %s stays mounted: %s", name, error)
                 self._later(name, [container_id])
-        self._events.publish("volume", "unmount", name, {"container": container_id, "driver": record.driver})
+        self._events.publish("volume", "unmount", name, {"container": container_id[:_ID], "driver": record.driver})
 
     async def _unmount(self, record: VolumeRecord, container_id: str, *, last: bool) -> None:
         if record.driver == self._drivers.local.name:

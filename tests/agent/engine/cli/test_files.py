@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,15 @@ def test_an_archive_that_is_refused_is_read_to_its_end(docker: Docker, tmp_path:
     for _ in range(5):
         done = docker(f"cp {tmp_path}/f aa:/etc/passwd/x")
         assert done.err.strip() == "Error response from daemon: extraction point is not a directory"
+
+
+def test_a_copy_into_a_stopped_container_s_volume_tells_of_the_mount(docker: Docker, tmp_path: Path) -> None:
+    id_ = docker.ok("create --name aa -v vol:/v busy")
+    (tmp_path / "f").write_text("mine")
+    since = time.time()
+    docker.ok(f"cp {tmp_path}/f aa:/v/f")
+    told = docker.ok(
+        f"events --since {since - 1:.3f} --until {time.time() + 0.1:.3f} --filter type=volume --filter event=mount"
+        " --filter event=unmount --format '{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.container}}'"
+    ).splitlines()
+    assert told[-2:] == [f"mount vol {id_}", f"unmount vol {id_}"]

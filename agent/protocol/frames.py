@@ -55,7 +55,7 @@ class Frame:
         """
         try:
             value = json.loads(self.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadFrame(f"{self.kind.name} without JSON") from None
         if not isinstance(value, dict):
             raise BadFrame(f"{self.kind.name} without an object")

@@ -11,11 +11,14 @@ Downwards: `hello` `heartbeat{seq, server_time}` `orders{items, more}` `cancel{o
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final, NoReturn, NotRequired, TypedDict
 
 WINDOW: Final = 64
 MAX_ITEMS: Final = 500
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BadReport(ValueError):
@@ -213,7 +216,9 @@ def write(kind: str, /, **fields: Any) -> str:
 
 def _read(text: str, table: Mapping[str, Mapping[str, type | tuple[type, ...]]]) -> dict[str, Any]:
     try:
-        message = json.loads(text)
+        message = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if _HALF.search(text):
+            message = _whole(message)
     except (ValueError, RecursionError):
         raise BadReport("not JSON") from None
     if not isinstance(message, dict):
@@ -227,3 +232,23 @@ def _read(text: str, table: Mapping[str, Mapping[str, type | tuple[type, ...]]])
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise BadReport(f"{kind}: {name} is missing or of a wrong type")
     return message
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is larger than any number")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """Without half characters: JSON can write them, no database and no answer in UTF-8 can."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value

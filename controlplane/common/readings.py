@@ -19,10 +19,9 @@ def number(value: Any) -> int | None:
 
 def real(value: Any) -> float | None:
     """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
         return None
-    found = float(value)
-    return found if abs(found) < 1e15 else None
+    return float(value)
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """JSON bodies, read without leniency."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -8,6 +10,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 DEEPEST = 64
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class StrictJSONParser(BaseParser):
@@ -24,7 +27,9 @@ class StrictJSONParser(BaseParser):
             ParseError: it is not such an object.
         """
         try:
-            value = json.loads(stream.read().decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+            value = json.loads(
+                stream.read().decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
+            )
         except RecursionError:
             raise ParseError(f"The body is nested deeper than {DEEPEST}") from None
         except ValueError as error:
@@ -46,14 +51,22 @@ def _refuse(word: str) -> float:
     raise ValueError(f"{word} is not a number")
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is larger than any number")
+    return value
+
+
 def _check(value: Any, left: int) -> None:
     if not left:
         raise ParseError(f"The body is nested deeper than {DEEPEST}")
     if isinstance(value, dict):
-        for item in value.values():
+        for key, item in value.items():
+            _check(key, left)
             _check(item, left - 1)
     elif isinstance(value, list):
         for item in value:
             _check(item, left - 1)
-    elif isinstance(value, str) and "\0" in value:
-        raise ParseError("Text must not contain NUL")
+    elif isinstance(value, str) and _NO_TEXT.search(value):
+        raise ParseError("Text must not contain NUL or half characters")

@@ -34,6 +34,7 @@ def test_one_form(api: cast.Api, method: str, path: str, body: Any, status: int,
 @pytest.mark.parametrize(
     "raw",
     [b"{", b"[]", b'"x"', b'{"name": NaN}', b'{"name": "a", "name": "b"}', b"\xff", b'{"name": "a\\u0000"}',
+     b'{"name": "a\\ud800"}', b'{"a\\udfff": 1}', b'{"a\\u0000": 1}', b'{"name": 1e999}',
      b'{"a":' * 100 + b"1" + b"}" * 100, b'{"a":' * 100_000],
 )  # fmt: skip
 def test_malformed_json(api: cast.Api, raw: bytes) -> None:

@@ -29,13 +29,21 @@ async def _round(bench: Bench) -> None:
     await asyncio.sleep(0.05)
 
 
+async def _with_stand_in(bench: Bench, name: str) -> None:
+    """One that stays, and with it the stand-in, which else would come and go."""
+    await bench.start(name, ports=bound("8080:80"))
+    await bench.service.ops.parking.settle()
+
+
 async def test_it_leaves_nothing(bench: Bench, namespace: Namespace) -> None:
     await bench.service.create({"Name": "net"})
+    await _with_stand_in(bench, "stays")
     await _round(bench)
     before = _held(), namespace.sh("nft list ruleset")
     for _ in range(3):
         await _round(bench)
     assert (_held(), namespace.sh("nft list ruleset")) == before
+    await bench.stop("stays")
     assert list(bench.paths.namespaces.iterdir()) == []
     assert not [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(bench.paths.run) in line]
     assert namespace.sh("ss -Hltnu").strip() == ""
@@ -48,7 +56,7 @@ async def test_a_failed_start_leaves_nothing(bench: Bench, namespace: Namespace)
         )
         assert all(isinstance(result, Exception) for result in results)
 
-    await bench.start("holder", ports=bound("8080:80"))
+    await _with_stand_in(bench, "holder")
     # Every worker opens its own sockets when it is first used.
     await asyncio.gather(*(bench.service.ops.workers.run(lambda _: time.sleep(0.1)) for _ in range(4)))
     before = _held(), namespace.sh("nft list ruleset; ss -Hltnu")

@@ -88,6 +88,8 @@ def run(engine: RunningEngine, numbers: range) -> None:
 @pytest.mark.timeout(900)
 def test_every_count_is_at_its_base(own_engine: RunningEngine, tmp_path: Path) -> None:
     victim = Victim(own_engine, tmp_path / "never")
+    # One that stays has a stand-in beside the engine, which else would come and go.
+    own_engine.docker.ok("run -d --name stays -p 80 busy sleep 900")
     # What is made once: worker threads, the bridge, the compiled filter.
     run(own_engine, range(16))
     before = settled(own_engine, victim, None)

@@ -33,7 +33,7 @@ async def open_socket(
     )  # fmt: skip
 
 
-async def until(socket: ClientConnection, kind: str, seconds: float = 10.0) -> dict[str, Any]:
+async def until(socket: ClientConnection, kind: str, seconds: float = 30.0) -> dict[str, Any]:
     """The next JSON message of a type."""
     async with asyncio.timeout(seconds):
         while True:
@@ -42,7 +42,7 @@ async def until(socket: ClientConnection, kind: str, seconds: float = 10.0) -> d
                 return found
 
 
-async def closing(socket: ClientConnection, seconds: float = 5.0) -> int | None:
+async def closing(socket: ClientConnection, seconds: float = 30.0) -> int | None:
     """Wait for the close; its code."""
     async with asyncio.timeout(seconds):
         while True:

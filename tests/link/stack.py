@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def wait_for(
-    what: Callable[[], Any], seconds: float = 15.0, words: str | Callable[[], str] = "it did not happen"
+    what: Callable[[], Any], seconds: float = 30.0, words: str | Callable[[], str] = "it did not happen"
 ) -> Any:
     """Ask until the answer is true; words may be asked for when it never was."""
     end = time.monotonic() + seconds
@@ -28,6 +28,15 @@ def wait_for(
         if time.monotonic() > end:
             raise AssertionError(words if isinstance(words, str) else words())
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that is free, below those that the kernel gives to clients: it is still free a while later."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
@@ -76,9 +85,7 @@ class Stack:
 
     def __init__(self, root: Path, tls: tuple[Path, Path] | None = None, **env: str) -> None:
         self.root = root
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.password = secrets.token_hex(16)
         self.redis_socket = root / "redis.sock"
@@ -133,9 +140,13 @@ class Stack:
             capture_output=True, timeout=120,
         )  # fmt: skip
         self.redis.start()
-        wait_for(self.redis_socket.exists)
+        wait_for(self._redis_answers, 30)
         self.web.start()
         self.wait_web()
+
+    def _redis_answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.redis_socket)) == 0
 
     def wait_web(self) -> None:
         """Until it takes connections."""
@@ -147,7 +158,7 @@ class Stack:
             assert self.web.process.poll() is None, self.web.text
             return False
 
-        wait_for(open_, 30, "web does not listen")
+        wait_for(open_, 90, "web does not listen")
 
     def do(self, name: str, /, *args: Any, **options: Any) -> Any:
         """Ask the console; see there what there is."""
@@ -206,7 +217,7 @@ class Stack:
                     return int(pid)
         return 0
 
-    def online(self, host: str, seconds: float = 20.0) -> None:
+    def online(self, host: str, seconds: float = 60.0) -> None:
         """Wait until the control plane has the host online."""
         wait_for(
             lambda: self.do("host", host)["state"] == "online",
@@ -214,7 +225,7 @@ class Stack:
             lambda: f"{host} does not come online: {self.agents[host].text[-2000:] if host in self.agents else ''}",
         )
 
-    def ended(self, *ids: str, seconds: float = 20.0) -> list[dict[str, Any]]:
+    def ended(self, *ids: str, seconds: float = 60.0) -> list[dict[str, Any]]:
         """Wait until orders have ended."""
         final = {"done", "failed", "expired", "cancelled"}
 

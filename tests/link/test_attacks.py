@@ -120,7 +120,7 @@ async def test_e5_revoking_ends_streams_orders_and_redis_user(stack: Stack, rogu
     await asyncio.to_thread(stack.do, "revoke", name)
     code, _ = await asyncio.wait_for(rogue.closed, 30)
     assert code == 4403
-    assert asyncio.get_running_loop().time() - began < 2.0
+    assert asyncio.get_running_loop().time() - began < 10.0
     with pytest.raises(StreamClosed):
         await bell.read()
     await asyncio.to_thread(
@@ -180,7 +180,7 @@ async def test_e6_a_flood_of_reports_ends_the_connection(stack: Stack, rogue: Ro
     with contextlib.suppress(ConnectionClosed):
         for _ in range(10_000):
             await rogue.say("stats", items=[])
-    code, _ = await asyncio.wait_for(rogue.closed, 10)
+    code, _ = await asyncio.wait_for(rogue.closed, 30)
     assert code == 1008
     # nobody else is held up
     [done] = await asyncio.to_thread(stack.ended, stack.do("order", host, "host.refresh", {}))

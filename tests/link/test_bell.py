@@ -35,7 +35,7 @@ def test_it_works_by_the_bell_alone(stack: Stack, host: str) -> None:
         began = time.monotonic()
         [done] = stack.ended(stack.do("order", host, "host.refresh", {}))
         assert done["state"] == "done"
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 8.0
 
 
 def test_an_order_arrives_with_the_bell_cut(stack: Stack, host: str) -> None:
@@ -126,4 +126,4 @@ def test_sigterm_is_quick(stack: Stack, host: str, engine: str) -> None:
     seconds = stack.agents[host].stop()
     stack.link(host, engine)
     stack.online(host)
-    assert seconds < 5.0
+    assert seconds < 12.0

@@ -23,7 +23,7 @@ def run(stack: Stack, host: str, engine: str, name: str) -> Iterator[object]:
 
     def begin(*command: str) -> str:
         docker(engine, "run", "-d", "--name", name, "lnk-busybox:1", *command)
-        rows = wait_for(lambda: [one for one in stack.do("containers", host) if one["name"] == name], 10)
+        rows = wait_for(lambda: [one for one in stack.do("containers", host) if one["name"] == name], 30)
         return rows[0]["id"]
 
     yield begin

@@ -24,10 +24,14 @@ def test_it_works(stack: Stack, host: str, engine: str, name: str) -> None:
     finally:
         docker(engine, "rm", "-f", name)
     wait_for(lambda: state_of(stack, host, name) in {"removed", ""}, 30, "its removal was not reported")
-    actions = [event["action"] for event in stack.do("events", host) if event["attributes"].get("name") == name]
-    assert [action for action in actions if action in {"create", "start", "die", "destroy"}] == [
-        "create", "start", "die", "destroy"
-    ]  # fmt: skip
+
+    def actions() -> list[str]:
+        mine = [event["action"] for event in stack.do("events", host) if event["attributes"].get("name") == name]
+        return [action for action in mine if action in {"create", "start", "die", "destroy"}]
+
+    # the record changes first
+    wait_for(lambda: "destroy" in actions(), 30, "its removal was not told")
+    assert actions() == ["create", "start", "die", "destroy"]
 
 
 def test_a_container_that_removes_itself_leaves_its_last_lines(stack: Stack, host: str, engine: str, name: str) -> None:

@@ -90,7 +90,7 @@ class ThinPage(Page):
 def chatter(own: Stack, own_engine: str, name: str) -> Iterator[str]:
     """A container that writes 10 MB a second; its record's id."""
     docker(own_engine, "run", "-d", "--name", name, "lnk-busybox:1", "awk", SCRIPT)
-    yield wait_for(lambda: [one for one in own.do("containers", "h") if one["name"] == name], 20)[0]["id"]
+    yield wait_for(lambda: [one for one in own.do("containers", "h") if one["name"] == name], 30)[0]["id"]
     docker(own_engine, "rm", "-f", name)
 
 

@@ -67,7 +67,7 @@ def story(stack: Stack, rest: Rest, host: str, name: str) -> None:
     def running() -> bool:
         return rest("GET", f"containers/?name={name}")["results"][0]["state"] == "running"
 
-    wait_for(running, 10, "the page would not show it running")
+    wait_for(running, 30, "the page would not show it running")
 
 
 def end_of_it(rest: Rest, path: str, name: str) -> None:
@@ -80,9 +80,9 @@ def end_of_it(rest: Rest, path: str, name: str) -> None:
     ):
         rest.order("POST", f"{path}{verb}/", body)
     rest.order("PATCH", path, {"name": f"{name}-b"})
-    wait_for(lambda: rest("GET", path)["name"] == f"{name}-b", 10, "the new name is not shown")
+    wait_for(lambda: rest("GET", path)["name"] == f"{name}-b", 30, "the new name is not shown")
     rest.order("DELETE", f"{path}?force=true")
-    wait_for(lambda: not rest("GET", f"containers/?name={name}-b")["results"], 10, "it is still listed")
+    wait_for(lambda: not rest("GET", f"containers/?name={name}-b")["results"], 30, "it is still listed")
     history = rest("GET", f"{path}history/")["results"]
     assert {"container.create", "container.restart", "container.remove"} <= {one.get("op") for one in history}
 
@@ -96,10 +96,10 @@ def test_volumes_networks_images_and_the_host(stack: Stack, host: str, name: str
         def listed(noun: str = noun) -> Any:
             return [one for one in rest("GET", f"{noun}/?name={name}")["results"] if one.get("state") == "present"]
 
-        found = wait_for(listed, 10, f"{noun} are not reported")[0]
+        found = wait_for(listed, 30, f"{noun} are not reported")[0]
         rest.order("DELETE", f"{noun}/{found['id']}/" + (f"?confirm={name}" if noun == "volumes" else ""))
-        wait_for(lambda noun=noun: not rest("GET", f"{noun}/?name={name}")["results"], 10, f"{noun} are still listed")
-    images = wait_for(lambda: rest("GET", "images/?search=lnk-busybox")["results"], 10, "no image was reported")
+        wait_for(lambda noun=noun: not rest("GET", f"{noun}/?name={name}")["results"], 30, f"{noun} are still listed")
+    images = wait_for(lambda: rest("GET", "images/?search=lnk-busybox")["results"], 30, "no image was reported")
     assert any("lnk-busybox:1" in str(one) for one in images)
     detail = rest("GET", f"hosts/{host_id}/")
     assert detail["state"] == "online"

@@ -22,7 +22,7 @@ def owner(stack: Stack) -> dict[str, str]:
 @pytest.fixture
 def container(stack: Stack, host: str, engine: str, name: str) -> Iterator[str]:
     docker(engine, "run", "-d", "--name", name, "lnk-busybox:1", "sleep", "600")
-    rows = wait_for(lambda: [one for one in stack.do("containers", host) if one["name"] == name], 10)
+    rows = wait_for(lambda: [one for one in stack.do("containers", host) if one["name"] == name], 30)
     yield rows[0]["id"]
     docker(engine, "rm", "-f", name)
 

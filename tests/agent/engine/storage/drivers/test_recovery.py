@@ -31,9 +31,8 @@ def test_containers_outlive_the_engine(engine: RunningEngine) -> None:
     assert until(lambda: not leftovers(engine)), leftovers(engine)
 
 
+@pytest.mark.parametrize("there", ["fuse-overlayfs"], indirect=True)
 def test_a_dead_server_harms_its_container_alone(engine: RunningEngine) -> None:
-    if engine.options[1] != "fuse-overlayfs":
-        pytest.skip("no process serves copies")
     docker = engine.docker
     one, two, three = (docker.ok(f"run -d --init --name {name} busy sleep 1000") for name in ("one", "two", "three"))
     docker.ok("exec one sh -c 'echo kept > /srv'")

@@ -48,7 +48,7 @@ class Installation:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("LONGSHORE_", "DJANGO_"))}
         done = subprocess.run(
             self.namespace.argv(sys.executable, "-m", "scripts.launch", *words, "--data", str(self.data)),
-            cwd=self.clone, env=own, capture_output=True, text=True, check=False, timeout=120,
+            cwd=self.clone, env=own, capture_output=True, text=True, check=False, timeout=280,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr + self.logs()
         return done.stdout
@@ -89,6 +89,7 @@ def installation(scratch: Path) -> Iterator[Installation]:
         made.namespace.remove()
 
 
+@pytest.mark.timeout(600)
 def test_an_update_starts_anew_what_is_out_of_date_and_nothing_else(installation: Installation) -> None:
     installation.up()
     busybox.import_into(f"unix://{installation.data}/hosts/demo-1/docker.sock")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.engine.containers.io.exec import Exec
-from agent.engine.containers.oci import users, workdirs
+from agent.engine.containers.oci import spec, users, workdirs
 from agent.engine.containers.options import security
 from agent.engine.errors import Conflict
 from agent.engine.state.records import ContainerRecord
@@ -43,7 +43,12 @@ def process(base: Mapping[str, Any], record: ContainerRecord, exec_: Exec, user:
     made = dict(base)
     made["terminal"] = exec_.tty
     made["args"] = list(exec_.argv)
-    made["env"] = environment(base["env"], exec_.env, tty=exec_.tty, container_tty=record.tty)
+    own = base["env"]
+    if user is not None and not any(one.startswith("HOME=") for one in record.config.get("Env") or []):
+        own = [variable for variable in own if not variable.startswith("HOME=")]
+    made["env"] = environment(own, exec_.env, tty=exec_.tty, container_tty=record.tty)
+    if user is not None:
+        made["env"] = spec.with_home(made["env"], user)
     made.pop("consoleSize", None)
     if exec_.workdir:
         made["cwd"] = exec_.workdir

@@ -73,6 +73,13 @@ def environment(record: ContainerRecord, hostname: str, linked: Sequence[str] = 
     return [*(variable for variable in ours if variable.partition("=")[0] not in given), *own]
 
 
+def with_home(environment: list[str], user: User) -> list[str]:
+    """Where the container's passwd file does not say: of its lines the runtime finds HOME by itself."""
+    if user.home != "/" or any(variable.startswith("HOME=") for variable in environment):
+        return environment
+    return [*environment, "HOME=/"]
+
+
 def build(record: ContainerRecord, prepared: Prepared) -> Json:
     """The whole document."""
     host = record.host_config
@@ -106,7 +113,7 @@ def process(record: ContainerRecord, prepared: Prepared, args: tuple[str, ...]) 
         "terminal": record.tty,
         "user": {"uid": user.uid, "gid": user.gid, "umask": 0o22},
         "args": list(args),
-        "env": environment(record, prepared.hostname, prepared.environment),
+        "env": with_home(environment(record, prepared.hostname, prepared.environment), user),
         "cwd": record.config.get("WorkingDir") or "/",
         "capabilities": {"bounding": bounding, "effective": effective, "permitted": effective},
         "noNewPrivileges": security.options(host.get("SecurityOpt")).no_new_privileges,

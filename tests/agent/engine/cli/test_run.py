@@ -66,6 +66,15 @@ def test_environment_user_workdir_hostname(docker: Docker) -> None:
     assert "unable to find user nosuch" in docker("run --rm -u nosuch busy true").err
 
 
+def test_a_user_that_no_file_names_is_at_home_in_the_root(docker: Docker) -> None:
+    assert "HOME=/" in docker.ok("run --rm -u 3000:4 busy env").split("\n")
+    assert "HOME=/x" in docker.ok("run --rm -u 3000:4 -e HOME=/x busy env").split("\n")
+    docker.ok("run -d --name aa -u 3000 busy sleep 600")
+    assert "HOME=/" in docker.ok("exec aa env").split("\n")
+    assert "HOME=/root" in docker.ok("exec -u 0 aa env").split("\n")
+    assert "HOME=/" in docker.ok("exec -u 3001 aa env").split("\n")
+
+
 def test_detached(docker: Docker) -> None:
     id_ = docker.ok("run -d --name aa busy sleep 60")
     assert len(id_) == 64

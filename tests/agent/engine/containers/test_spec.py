@@ -25,7 +25,7 @@ def built(host: dict[str, Any] | None = None, prepared: dict[str, Any] | None = 
 def test_it_works() -> None:
     made = built(Cmd=["sh", "-c", "true"], Env=["A=1"], WorkingDir="/srv")
     assert made["process"]["args"] == ["sh", "-c", "true"]
-    assert made["process"]["env"] == [f"PATH={spec.PATH}", "HOSTNAME=h", "A=1"]
+    assert made["process"]["env"] == [f"PATH={spec.PATH}", "HOSTNAME=h", "A=1", "HOME=/"]
     assert (made["process"]["cwd"], made["hostname"], made["root"]["path"]) == ("/srv", "h", "/r")
     assert made["linux"]["cgroupsPath"] == f"/p/{ID}"
     assert made["linux"]["resources"]["pids"] == {"limit": 2048}

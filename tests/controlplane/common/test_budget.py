@@ -41,5 +41,5 @@ def test_at_most_twelve_queries(api: cast.Api, fleet: None, django_assert_max_nu
             answer = api("GET", path)
             took = time.process_time() - began
         assert answer.status_code == 200
-        # The budget is 150 ms; five times that is out of proportion on any machine, since it is this process's own time.
+        # The budget is 150 ms; five times that is wrong on any machine, since it is this process's own time.
         assert took < 0.75, f"{path}: {took:.2f} s"

@@ -35,7 +35,8 @@ def test_the_profile_without_a_librarys_parts() -> None:
 def test_without_apparmor_an_option_changes_nothing(engine: RunningEngine) -> None:
     docker = engine.docker
     docker.ok("create --name aa --security-opt apparmor=nosuch busy true")
-    assert docker.inspect("aa")["AppArmorProfile"] == "nosuch"
+    seen = docker.inspect("aa")
+    assert (seen["AppArmorProfile"], seen["HostConfig"]["SecurityOpt"]) == ("", ["apparmor=nosuch"])
     docker.ok("start -a aa")
     assert apparmor.profile_of("nosuch", privileged=False) == ""
 

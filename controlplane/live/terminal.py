@@ -52,12 +52,15 @@ async def exec_(socket: Socket, parts: Mapping[str, str], query: Mapping[str, st
     if size is not None:
         body["ConsoleSize"] = list(size)
     opened = await open_stream(found.host_id, "POST", f"/exec/{exec_id}/start", body=body, upgrade=True, end=False)
-    await _check(opened)
     session = _Session(found, opened, tty, f"/exec/{exec_id}/resize")
-    if size is not None:
-        await _resize(session, *size)
-    socket.put("ready", session=uuid.uuid4().hex, tty=tty)
-    await _run(socket, session)
+    try:
+        await _check(opened)
+        if size is not None:
+            await _resize(session, *size)
+        socket.put("ready", session=uuid.uuid4().hex, tty=tty)
+        await _run(socket, session)
+    finally:
+        await opened.close()
     ended = (await call_async(found.host_id, "GET", f"/exec/{exec_id}/json")).json()
     socket.put("exit", code=ended.get("ExitCode"))
     raise Closed(1000, "the program ended")
@@ -78,9 +81,12 @@ async def attach(socket: Socket, parts: Mapping[str, str], query: Mapping[str, s
         upgrade=True,
         end=not stdin,
     )
-    await _check(opened)
-    socket.put("ready", session=uuid.uuid4().hex, tty=tty)
-    await _run(socket, _Session(found, opened, tty, f"/containers/{found.engine_id}/resize"))
+    try:
+        await _check(opened)
+        socket.put("ready", session=uuid.uuid4().hex, tty=tty)
+        await _run(socket, _Session(found, opened, tty, f"/containers/{found.engine_id}/resize"))
+    finally:
+        await opened.close()
     ended = (await call_async(found.host_id, "GET", f"/containers/{found.engine_id}/json")).json()["State"]
     socket.put("exit", code=None if ended.get("Running") else ended.get("ExitCode"))
     raise Closed(1000, "detached" if ended.get("Running") else "the program ended")
@@ -99,7 +105,6 @@ async def _run(socket: Socket, session: _Session) -> None:
         for task in (output, typed):
             task.cancel()
         await asyncio.gather(output, typed, return_exceptions=True)
-        await session.stream.close()
 
 
 async def _output(socket: Socket, session: _Session) -> None:

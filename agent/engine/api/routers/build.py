@@ -29,7 +29,9 @@ NUMBERS = {
     "shmsize": "ShmSize",
 }
 WORDS = {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent": "CgroupParent"}
-PRUNE_FILTERS = frozenset({"description", "id", "inuse", "parent", "private", "shared", "type", "unused-for", "until"})
+# Of these, folders of caches have none: such a filter chooses no folder.
+_UNKNOWN_OF_CACHES = frozenset({"description", "id", "inuse", "label", "parent", "private", "shared", "type"})
+PRUNE_FILTERS = _UNKNOWN_OF_CACHES | {"label!", "unused-for", "until"}
 DEFAULTS = frozenset({"", "0", "false", "default", "{}", "[]", "null"})
 
 
@@ -76,9 +78,9 @@ class _Handlers:
 
     async def prune(self, request: web.Request) -> web.Response:
         """Folders of ``RUN --mount=type=cache``; the cache of steps is the images themselves."""
-        params.filters(request, allowed=PRUNE_FILTERS)
+        given = params.filters(request, allowed=PRUNE_FILTERS)
         params.integer(request, "keep-storage", parser="Atoi")
-        names, freed = await self._backend.prune()
+        names, freed = ([], 0) if given.keys() & _UNKNOWN_OF_CACHES else await self._backend.prune()
         return reply({"CachesDeleted": names or None, "SpaceReclaimed": freed})
 
 
